@@ -1,4 +1,4 @@
-"""The parts of the control of one ComfyUI, put together."""
+"""The control of one ComfyUI, put together from its parts."""
 
 from __future__ import annotations
 
@@ -70,17 +70,17 @@ from mcp_background_job.registry.uploads import SqliteUploads
 #: Entries of the server's log that are shown.
 _LOG_LINES = 40
 
-#: Between two looks whether another feeder has died, which tells nobody.
+#: Seconds between two looks whether another feeder has died, which no event reports.
 _TURN_LOOK_S = 0.5
 
-#: A restarted ComfyUI is waited for so long where somebody else restarts it; a feeder goes on waiting afterwards.
+#: Seconds for which a feeder waits for a restart that another process carries out; afterwards it goes on waiting.
 _RESTART_S = 40.0
 
 
 #: Prompts without a known end that a status asks for; each takes the server milliseconds.
 _LOOKED_AT = 10
 
-#: A status tells for so long of a crash that is over.
+#: Seconds for which a status reports a crash that is over.
 _CRASH_IS_NEWS_S = 3600.0
 
 
@@ -89,7 +89,7 @@ def _no_other(_name: str) -> ComfyUI | None:
 
 
 class ComfyUI:
-    """One server: what it does, its prompts, and its process."""
+    """One server: its state, its prompts, and its process."""
 
     def __init__(
         self,
@@ -110,14 +110,14 @@ class ComfyUI:
 
         Args:
             endpoint: the server.
-            journal: where all that is submitted is.
+            journal: the journal of everything that is submitted.
             manager: starts jobs.
-            directory: where files about the server's process are kept.
+            directory: the directory for files about the server's process.
             settings: say how to start it.
-            output_root: whoever may not choose freely downloads below it.
-            pool: the name of the pool that it is the first member of; without one there is no other server.
+            output_root: callers that may not choose freely download below it.
+            pool: the name of the pool whose first member it is; without one there is no other server.
             other: returns the control of another member by its name, over the same journal.
-            owns_journal: whether the journal is closed with it.
+            owns_journal: whether closing it closes the journal too.
             named: the members of the pool that the settings name.
             forward: the port that leads to it, if it is a job on another machine.
         """
@@ -175,7 +175,7 @@ class ComfyUI:
         self.nodes = NodeServers(manager, self._pools, settings, pool=pool, named=named, reach=self._reach)
         self._be_job()
         self.feeders = FeederJobs(manager, self._batches, self._servers, endpoint)
-        # The home alone knows the others: each of them would make all others anew.
+        # Only the home knows the others: each of them would make all others again.
         self.members = Members(self, self._pools, name=pool if owns_journal else "", make=other, is_over=self._is_over)
         self.batches = Batches(
             client=self.client,
@@ -206,7 +206,7 @@ class ComfyUI:
         self.history = History(self.client, journal, self.prompts)
 
     def _be_job(self) -> None:
-        """Have all know that the server is a job on another machine, if it is."""
+        """Tell all parts that the server is a job on another machine, if it is."""
         if isinstance(self.lifecycle, NodeLifecycle):
             job_id = self.endpoint.job_id
             self.lifecycle.on_node(job_id, self.nodes, self._pools, self._batches)
@@ -214,7 +214,7 @@ class ComfyUI:
             self.canceller.runs_as(lambda: JobLife(self._manager, job_id))
 
     async def begin(self) -> None:
-        """Be ready to be asked."""
+        """Get ready for requests."""
         if self._forward is not None:
             await self._forward.start()
 
@@ -249,14 +249,14 @@ class ComfyUI:
         return await self._gpus.look() if self.endpoint.is_local else NOTHING_KNOWN
 
     async def _crash(self, status: Status) -> str:
-        """Say which prompt ran when the server ended by itself, if that is not long ago."""
+        """Say which prompt ran when the server ended by itself, if that was recent."""
         if status.trouble is not None and status.trouble.trouble == Trouble.REFUSED:
             for entry in status.unfinished:
                 if ran := await self._witness.seems_to_have_run(entry):
                     return f"prompt {entry.prompt_id}: {ran}"
         if status.trouble is None:
             await self._note_ends(status)
-        elif self.endpoint.job_id:  # if its job is over, so is all that it had
+        elif self.endpoint.job_id:  # if its job is over, so are all its prompts
             for entry in status.unfinished:
                 await self.prompts.get(entry.prompt_id)
         last = await self._witness.last_crash(self.endpoint.url)
@@ -265,21 +265,21 @@ class ComfyUI:
         return f"prompt {last[0].prompt_id}: {RAN}: {last[1].text}"
 
     async def _note_ends(self, status: Status) -> None:
-        """Find out what became of what was sent and is not in the queue: a server that came back may have lost it."""
+        """Find out what became of sent prompts that are not in the queue: a restart may have lost them."""
         there = {prompt.prompt_id for prompt in (*status.running, *status.pending)}
         own = self.endpoint.url
         sent = await lanes.journal(
             self._listed.prompts, own, statuses=("open",), batch_id=None, session_id=None, limit=_LOOKED_AT
         )
         for one in sent:
-            # Those of batches are their feeder's to look after.
+            # Prompts of batches are their feeder's responsibility.
             if one.is_ours and one.batch_id is None and one.prompt_id not in there:
                 await self.prompts.get(one.prompt_id)
 
     async def cancel(
         self, prompt_id: str | None, *, by: str, clear_pending: bool = False, pending_only: bool = False
     ) -> Cancelled:
-        """Cancel as ``Canceller.cancel`` does; with what is pending, what has yet to be sent is canceled too."""
+        """Cancel as ``Canceller.cancel`` does; together with pending prompts, those not sent yet are canceled too."""
         if pending_only and (prompt_id is not None or clear_pending):
             raise InvalidRequestError(
                 "pending_only leaves the running prompt alone: give neither prompt_id nor clear_pending"
@@ -296,7 +296,7 @@ class ComfyUI:
 
     @contextlib.asynccontextmanager
     async def watching_queue(self) -> AsyncGenerator[QueueEvents]:
-        """Hear of each change of the server's queue meanwhile."""
+        """Listen to changes of the server's queue within the context."""
         events = QueueEvents(self.endpoint)
         async with events.listening():
             yield events
@@ -310,13 +310,13 @@ class ComfyUI:
         return [entry.text for entry in (await self.client.log())[-_LOG_LINES:]]
 
     async def warnings(self, prompt: Prompt) -> tuple[str, ...]:
-        """Return signs of trouble with a prompt that runs, in sentences."""
+        """Return signs of trouble with a running prompt, in sentences."""
         process = await lanes.scan(ServerProcess.find, self.endpoint)
         activity = await lanes.scan(process.activity) if process else None
         return signs.told(await signs.seen(process, activity, self._baselines, prompt, port=self.endpoint.port))
 
     async def among(self, session: str | None, batch: str | None, directory: str) -> Among:
-        """Return which prompts are meant by a session (an empty one is the current one), a batch, or neither.
+        """Return the prompts of a session (an empty name means the current one), of a batch, or all.
 
         Raises:
             UnknownSessionError: there is no such session.
@@ -339,12 +339,12 @@ class ComfyUI:
         """Download outputs as ``Downloader.download`` does, and note in the sessions which prompts are complete."""
         downloaded = await self.downloader.download(prompts, directory, report=report, limit_s=limit_s, choice=choice)
         if complete := downloaded.complete():
-            # At once: a session may have thousands, and each time the disk is waited for.
+            # All at once: a session may have thousands, and each write waits for the disk.
             await self.sessions.note_downloads({prompt_id: str(folder) for prompt_id, folder in complete.items()})
         return downloaded
 
     async def feed(self, *, job_id: str | None, client: str, say: Say) -> None:
-        """Feed the server until nothing is left to do, as the job that this process is part of, if it is."""
+        """Feed the server until nothing is left to do; ``job_id`` is the job of this process, if it has one."""
 
         async def restart() -> bool:
             if job_id is None:
@@ -386,7 +386,7 @@ class ComfyUI:
 
     @contextlib.asynccontextmanager
     async def _only_feeder(self, say: Say) -> AsyncGenerator[None]:
-        """Feed the server alone, whoever starts feeders, and go on when another has died."""
+        """Feed the server as the only feeder, and take over when another one has died."""
         path = str(self._directory / f"{name_of(self.endpoint.url)}.lock")
         told = False
         while (descriptor := await lanes.hold(lambda: lock.acquire(path), locks.let_go)) is None:
@@ -403,7 +403,7 @@ class ComfyUI:
         return await status_of(self.client, self._journal, self.prompts, self._baselines)
 
     async def close(self) -> None:
-        """Let go of all connections and of the journal; server and prompts go on."""
+        """Close all connections and the journal; server and prompts go on."""
         await self.members.close()
         await self.lifecycle.close()
         await self._events.close_for_good()

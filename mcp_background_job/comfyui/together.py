@@ -1,4 +1,4 @@
-"""What is asked of several ComfyUIs at once, or of whichever of them is meant. With one, it is asked alone."""
+"""Requests to several ComfyUIs at once, or to the one that is meant. If there is only one, it alone is asked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mcp_background_job.errors import InvalidRequestError, UnreachableError
 
 
 async def statuses(comfyui: ComfyUI) -> list[Status]:
-    """Look at each; prompts name the ComfyUI that has them, if there are several."""
+    """Look at each; if there are several, prompts name their ComfyUI."""
     members = await comfyui.members.all()
     found = list(await asyncio.gather(*(one.status() for one in members)))
     if len(found) == 1:
@@ -32,7 +32,7 @@ async def statuses(comfyui: ComfyUI) -> list[Status]:
 
 
 def as_one(found: Sequence[Status]) -> Status:
-    """Return several as one: the first that answers, with the prompts of all, and what is wrong with the others."""
+    """Return several as one: the first that answers, with the prompts of all, and the trouble of the others."""
     first = next((one for one in found if one.trouble is None), found[0])
     silent = [f"ComfyUI at {one.url} may be unwell: {one.trouble}" for one in found if one.trouble]
     return replace(
@@ -48,17 +48,17 @@ def _named(prompts: Iterable[Prompt], server: str) -> tuple[Prompt, ...]:
 
 
 async def named(comfyui: ComfyUI, server: str) -> ComfyUI:
-    """Return the one that is meant, by its URL or the id of its job; of one alone need not be said that it is meant.
+    """Return the ComfyUI with this URL or job id; a single one need not be named.
 
     Raises:
-        InvalidRequestError: none of several is named, or one that is not there.
+        InvalidRequestError: there are several and none is named, or there is none of this name.
     """
     members = await comfyui.members.all()
     wanted = server.strip().rstrip("/")
     if not wanted and len(members) == 1:
         return members[0]
     names = {name: one for one in members for name in (one.endpoint.url, one.endpoint.job_id)}
-    found = names.get(wanted) if wanted else None  # those that are no jobs have an empty name for that
+    found = names.get(wanted) if wanted else None  # those that are not jobs have an empty job id
     if found is None:
         urls = ", ".join(one.endpoint.url for one in members)
         said = f"there is no ComfyUI {server!r} here" if wanted else "there are several ComfyUIs"
@@ -67,7 +67,7 @@ async def named(comfyui: ComfyUI, server: str) -> ComfyUI:
 
 
 async def least_full(comfyui: ComfyUI) -> ComfyUI:
-    """Return the one that a single prompt is best submitted to: the least full of those that answer.
+    """Return the best one for a single prompt: the least full of those that answer.
 
     Raises:
         UnreachableError: none of several answers.
@@ -97,7 +97,7 @@ async def least_full(comfyui: ComfyUI) -> ComfyUI:
 async def cancel(
     comfyui: ComfyUI, prompt_id: str | None, *, by: str, clear_pending: bool, pending_only: bool
 ) -> Cancelled:
-    """Cancel as ``ComfyUI.cancel`` does: at the ComfyUI that has the prompt, or what waits at all of them."""
+    """Cancel like ``ComfyUI.cancel``: at the ComfyUI that has the prompt, or the waiting prompts at all of them."""
     members = await comfyui.members.all()
     if len(members) == 1 or prompt_id is not None:
         one = await comfyui.members.at(prompt_id) if prompt_id is not None else members[0]
@@ -120,10 +120,10 @@ async def cancel(
 
 
 async def _that_runs(members: Collection[ComfyUI]) -> ComfyUI:
-    """Return the one that runs something, or the first.
+    """Return the one that runs a prompt, or the first one.
 
     Raises:
-        InvalidRequestError: several do: which prompt is meant must be said.
+        InvalidRequestError: several run one, so the prompt must be named.
     """
     looks = await asyncio.gather(*(one.client.queue() for one in members), return_exceptions=True)
     running = {
@@ -138,7 +138,7 @@ async def _that_runs(members: Collection[ComfyUI]) -> ComfyUI:
 
 
 async def list_prompts(comfyui: ComfyUI, *, statuses: Collection[str] = (), among: Among, limit: int) -> Listing:
-    """Return prompts as ``Catalogue.list`` does, of all."""
+    """Return prompts like ``Catalogue.list``, of all ComfyUIs."""
     members = await comfyui.members.all()
     if len(members) == 1:
         return await members[0].catalogue.list(statuses=statuses, among=among, limit=limit)
@@ -148,7 +148,7 @@ async def list_prompts(comfyui: ComfyUI, *, statuses: Collection[str] = (), amon
     for one, listing in zip(members, found, strict=True):
         for row in listing.rows:
             entry = row.prompt.submission
-            # A batch's or session's list has the prompts of all: whoever has one knows best.
+            # The list of a batch or session has the prompts of all: the ComfyUI that has a prompt knows best.
             if entry is None or entry.server == one.endpoint.url or row.prompt.prompt_id not in rows:
                 server = entry.server if entry else one.endpoint.url
                 rows[row.prompt.prompt_id] = replace(row, prompt=replace(row.prompt, server=server))
@@ -158,7 +158,7 @@ async def list_prompts(comfyui: ComfyUI, *, statuses: Collection[str] = (), amon
 
 
 async def errors(comfyui: ComfyUI, *, among: Among, limit: int) -> tuple[list[Explained], UnreachableError | None]:
-    """Return the prompts that failed last, of all."""
+    """Return the prompts that failed last, of all ComfyUIs."""
     members = await comfyui.members.all()
     found = [await one.catalogue.errors(among=among, limit=limit) for one in members]
     explained = {one.row.prompt.prompt_id: one for some, _ in found for one in some}
@@ -176,7 +176,7 @@ async def download(
     limit_s: float = math.inf,
     choice: Choice = ALL,
 ) -> Downloaded:
-    """Download as ``ComfyUI.download`` does, from whichever has made it."""
+    """Download like ``ComfyUI.download``, from the ComfyUI that made each prompt."""
     members = await comfyui.members.all()
     if len(members) == 1:
         return await members[0].download(prompts, directory, report=report, limit_s=limit_s, choice=choice)
@@ -191,7 +191,7 @@ async def download(
 
 
 async def maker_of(comfyui: ComfyUI, downloaded: Downloaded) -> tuple[ComfyUI, list[OutputFile]]:
-    """Return whichever made the last of the files that came, and those that it made."""
+    """Return the ComfyUI that made the last downloaded file, and all files that it made."""
     members = await comfyui.members.all()
     files = downloaded.files
     if len(members) == 1 or not files:
@@ -210,7 +210,7 @@ async def upload(
     done: Callable[[int], None] = lambda _: None,
     limit_s: float = math.inf,
 ) -> list[Uploaded]:
-    """Upload files as ``Uploads.upload`` does, to each: whichever takes a prompt needs its inputs."""
+    """Upload files like ``Uploads.upload``, to each: any of them may take the prompt."""
     members = await comfyui.members.all()
     uploaded = await members[0].uploads.upload(paths, wish, done=done, limit_s=limit_s)
     for one in members[1:]:
@@ -220,7 +220,7 @@ async def upload(
 
 
 def _on_both(one: Uploaded, other: Uploaded, server: str) -> Uploaded:
-    """Return what became of a file that a workflow must find under one name on both."""
+    """Return the result for a file that a workflow must find under the same name on both."""
     if other.trouble or one.name == other.name:
         trouble = "; ".join(filter(None, [one.trouble, f"{server}: {other.trouble}" if other.trouble else ""]))
         return replace(one, trouble=trouble)
@@ -228,7 +228,7 @@ def _on_both(one: Uploaded, other: Uploaded, server: str) -> Uploaded:
 
 
 async def clear_history(comfyui: ComfyUI, *, keep: int) -> Cleared:
-    """Clear the history of each, of all but so many entries."""
+    """Clear the history of each, except so many entries."""
     found = [await one.history.clear(keep=keep) for one in await comfyui.members.all()]
     counted = [one.removed for one in found if one.removed is not None]
     return Cleared(

@@ -22,10 +22,10 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.pools import SqlitePools
 
-#: What need not be interrupted any more.
+#: Verdicts after which a prompt need not be interrupted any more.
 OVER = (Verdict.CANCELLED, Verdict.FINISHED, Verdict.FAILED, Verdict.NOT_FOUND)
 
-#: A healthy server answers in milliseconds; one that does not for so long has to be given up with care.
+#: Seconds. A healthy server answers in milliseconds; after a longer silence, giving its prompts up needs care.
 _LOOK_S = 5.0
 
 
@@ -33,7 +33,7 @@ class Acting:
     """Acts on the batches of one server, or of several."""
 
     def __init__(self, batches: SqliteBatches, pools: SqlitePools, looking: Looking, members: Members[Any]) -> None:
-        """Takes what it works on."""
+        """Takes its parts."""
         self._batches = batches
         self._pools = pools
         self._looking = looking
@@ -53,7 +53,7 @@ class Acting:
         running, unknown = await self._take_out(await lanes.journal(self._batches.at_server, batch_id))
         interrupted = [await self._interrupted(prompt_id) for prompt_id in running] if interrupt else []
         stopped = {one.prompt_id for one in interrupted if one.verdict in OVER}
-        # By the journal, since the feeder takes them out as well.
+        # From the journal, since the feeder takes prompts out as well.
         canceled = set(await lanes.journal(self._batches.canceled_among, [one.prompt_id for one in sent]))
         return CanceledBatch(
             await self._looking.view(batch_id),
@@ -68,9 +68,10 @@ class Acting:
         running: list[str] = []
         unknown: list[str] = []
         silent: set[str] = set()
-        # The last one first: when the one that runs ends meanwhile, its place would be taken by one to be taken out.
+        # The last one first: if the running prompt ends meanwhile, a prompt that is to be removed must not take its
+        # place.
         for one in reversed(sent):
-            # A server that gives no answer is not asked for each of them: that takes seconds.
+            # A silent server is not asked about each prompt: that takes seconds.
             taken = await self._taken_out(one) if one.server not in silent else None
             if taken is not None and taken.verdict is Verdict.RUNNING:
                 running.append(one.prompt_id)
@@ -91,9 +92,9 @@ class Acting:
         return any(one.prompt_id == submission.prompt_id and one.stage is Stage.SENDING for one in sent)
 
     async def _await_sent(self, batch: Batch) -> None:
-        """Return when no prompt is on its way to the server: what a feeder has claimed before the wish counts.
+        """Return once no prompt is on its way to the server: a feeder may have claimed one before the cancel.
 
-        A feeder that is out of touch with the server says so, and sends nothing without another claim.
+        A feeder that has lost touch with the server says so, and sends nothing without another claim.
         """
 
         async def is_sending() -> bool:
@@ -102,14 +103,15 @@ class Acting:
 
         if await is_sent(is_sending):
             return
-        # It is suspended, or starved: its successor finds out what became of it, and that it is not sent later.
+        # The feeder is suspended or starved. Its successor finds out what became of the prompt, and does not send it
+        # later.
         for one in await self._senders(batch):
             await one.feeders.stop(one.endpoint.url, "a batch is canceled")
             await one.feeders.ensure(one.endpoint.url)
         await is_sent(is_sending)
 
     async def _senders(self, batch: Batch) -> list[Any]:
-        """Return the servers that a prompt of a batch is on its way to."""
+        """Return the servers to which a prompt of a batch is on its way."""
         return [
             one
             for one in await self._members.of(batch.server)
@@ -119,7 +121,7 @@ class Acting:
 
     async def _is_held(self, batch: Batch, url: str) -> bool:
         """Tell whether a member of a pool is out, and so sends nothing without another claim."""
-        if not is_pool(batch.server):  # then that stands with the batch
+        if not is_pool(batch.server):  # then the batch itself says so
             return False
         members = await lanes.journal(self._pools.members, batch.server)
         return any(one.hold for one in members if one.url == url)
@@ -147,10 +149,10 @@ class Acting:
         return await self._looking.view(batch_id)
 
     async def give_up(self, batch_id: str, *, by: str) -> BatchView:
-        """Run the prompts of members that give no answer or are wedged elsewhere: the caller answers for that.
+        """Run the prompts of silent or wedged members elsewhere; the caller takes responsibility for duplicates.
 
         Raises:
-            InvalidRequestError: it is a batch of one server, or is over.
+            InvalidRequestError: the batch has only one server, or is over.
         """
         batch = await self._looking.get(batch_id)
         self._check_goes_on(batch, "given up in part")
@@ -163,7 +165,7 @@ class Acting:
         for one in await self._members.of(batch.server):
             url = one.endpoint.url
             here = [entry.prompt_id for entry in sent if entry.server == url]
-            # What holds it up otherwise may be over by now, and what it has runs.
+            # Another reason that held the member up may be gone by now, and then its prompts run.
             if here and (await self._is_wedged(batch, url) or not await _answers(one)):
                 await lanes.journal(self._pools.give_up, url, here, by=by, at=time.time())
                 lost += here

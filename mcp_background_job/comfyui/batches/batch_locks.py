@@ -1,7 +1,7 @@
-"""The locks of batches, by which feeders and the dispatchers of release 1.0.0 leave each other's batches alone.
+"""The locks of batches, which keep feeders and the dispatchers of release 1.0.0 off each other's batches.
 
-If two worked on one batch, one would take a prompt that the other has claimed and not sent yet for one that a dead
-feeder has left, and both would send it.
+If two worked on one batch, one could take a prompt that the other has claimed and not yet sent for one that a dead
+feeder left behind, and both would send it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ class BatchLocks:
     """The batches that this feeder works on."""
 
     def __init__(self, directory: Path) -> None:
-        """Names where the locks are; takes none."""
+        """Takes the directory of the locks; acquires none."""
         self._directory = directory
         self._held: dict[str, int] = {}
 
     async def take(self, batch_ids: Iterable[str]) -> set[str]:
-        """Take those that nobody has; returns what was not held before."""
+        """Acquire the locks that are free; returns those that were not held before."""
         new = [batch_id for batch_id in batch_ids if batch_id not in self._held]
         for batch_id in new:
             path = str(self._path(batch_id))
@@ -41,13 +41,13 @@ class BatchLocks:
         return list(self._held)
 
     async def give_back(self, batch_id: str) -> None:
-        """Let go of a batch that is over."""
-        # Whoever waits with the old file open gets its lock, and finds that there is nothing to do.
+        """Release the lock of a batch that is over."""
+        # A process that waits with the old file open gets its lock, and finds that there is nothing to do.
         await lanes.write(self._path(batch_id).unlink, missing_ok=True)
         locks.let_go(self._held.pop(batch_id))
 
     def close(self) -> None:
-        """Let go of all: others go on."""
+        """Release all locks: other feeders continue."""
         while self._held:
             locks.let_go(self._held.popitem()[1])
 

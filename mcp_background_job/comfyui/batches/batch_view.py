@@ -13,18 +13,18 @@ from mcp_background_job.core.job import Job
 
 @dataclass(frozen=True)
 class BatchView:
-    """What is known of a batch.
+    """The known facts about a batch.
 
     Attributes:
-        batch: what was asked for.
-        counts: how many of its prompts are where.
-        status: the one word for that.
-        running: its prompts that run.
-        failures: the first of its prompts that failed.
+        batch: the request for it.
+        counts: how many of its prompts are in which state.
+        status: one word for the counts.
+        running: its running prompts.
+        failures: the first of its failed prompts.
         feeder: the job that feeds its server, or did so last.
-        unknown: its prompts that were sent to servers which give no answer now; they may run there.
-        trouble: why it does not get on, or why not all is known.
-        detail: for what the status alone does not say.
+        unknown: its prompts that were sent to servers which do not answer now; they may run there.
+        trouble: why it makes no progress, or why not everything is known.
+        detail: what the status alone does not say.
     """
 
     batch: Batch
@@ -40,14 +40,14 @@ class BatchView:
 
 @dataclass(frozen=True)
 class CanceledBatch:
-    """What became of a request to cancel a batch.
+    """The result of a request to cancel a batch.
 
     Attributes:
         view: the batch afterwards.
         pending: how many prompts were canceled before they ran.
-        running: prompts that run all the same, and end by themselves or resist.
-        unknown: prompts that were sent, and may run: the server does not say.
-        interrupted: what became of those that were to be interrupted.
+        running: prompts that still run, and will end by themselves or resist.
+        unknown: prompts that were sent and may run: the server does not say.
+        interrupted: the results for the prompts that were to be interrupted.
     """
 
     view: BatchView
@@ -58,5 +58,5 @@ class CanceledBatch:
 
     @property
     def mode(self) -> str:
-        """Whether nothing of the batch runs any more, or what runs is let come to its end."""
+        """``immediate`` if nothing of the batch runs any more, else ``cancel_after_current``."""
         return "cancel_after_current" if self.running or self.unknown else "immediate"

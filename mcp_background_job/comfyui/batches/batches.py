@@ -52,7 +52,7 @@ class Batches:
         feeders: FeederJobs,
         manager: JobManager,
     ) -> None:
-        """Takes what it works on."""
+        """Takes its parts."""
         self._batches = batches
         self._servers = servers
         self._members = members
@@ -117,8 +117,8 @@ class Batches:
             max_queued=max_queued,
             prompt_timeout_s=prompt_timeout_s,
             may_restart=may_restart,
-            # Until it is worked on: whoever is told of an error, or of nothing, submits it once more, and must not get
-            # it twice.
+            # Paused until a feeder works on it: a caller that gets an error, or no answer, submits again, and the batch
+            # must not run twice.
             paused_at=now,
             trouble=_NOT_BEGUN,
         )
@@ -130,7 +130,7 @@ class Batches:
                 await one.feeders.start(url, client=client)
             await lanes.journal(self._batches.pause, batch.batch_id, at=None)
         except BackgroundJobError:
-            with contextlib.suppress(RegistryError):  # the same trouble; it stays paused
+            with contextlib.suppress(RegistryError):  # the same trouble; the batch stays paused
                 await lanes.journal(self._batches.request_cancel, batch.batch_id, by=client, at=time.time())
             raise
         return await self.view(batch.batch_id)
@@ -138,7 +138,7 @@ class Batches:
     def _record(self, batch: Batch, items: Sequence[Item], session_id: str | None) -> None:
         prompts, graphs = rows_of(batch, items)
         self._batches.create(batch, prompts, graphs, session_id=session_id)
-        self.ends.wish(batch.batch_id)  # before it is worked on: it is paused
+        self.ends.wish(batch.batch_id)  # before the feeder works on it: it is paused
 
     async def ensure_all(self) -> list[Job]:
         """Make sure that all servers with work have a feeder; returns the feeders."""
@@ -146,5 +146,5 @@ class Batches:
         return [job for job in jobs if job is not None and job.state is not State.EXITED]
 
     async def _ensured(self, server: str) -> Job | None:
-        member = next(iter(await self._members.of(server)), None)  # which may have a login for it
+        member = next(iter(await self._members.of(server)), None)  # the member may have a login for it
         return await (self.feeders if member is None else member.feeders).ensure(server)

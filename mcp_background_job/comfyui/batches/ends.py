@@ -1,8 +1,8 @@
-"""Runs the user's command, MCP_BG_ON_END, at the ends of batches and of prompts without one.
+"""Runs the user's command, MCP_BG_ON_END, at the ends of batches and of prompts without a batch.
 
-The feeder of the server does, since it is there until all is over. Each command is a job of ours, which bounds it and
-keeps its output and how it ended. That there is such a job says that it was run, should the feeder die before it has
-noted so: its successor runs none twice.
+The server's feeder runs it, since the feeder lives until all is over. Each command is a job of ours, which limits it
+and keeps its output and outcome. The job also proves that the command was run. If the feeder dies before it has noted
+that, its successor runs no command twice.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from mcp_background_job.registry.servers import SqliteServers
 #: The limit that these jobs share.
 _POOL = "on-end"
 
-#: A prompt that was sent is in the queue by then, or its sender has died.
+#: Seconds after which a sent prompt is in the queue, or its sender has died.
 _SENT_S = 60.0
 
-#: Characters of what a batch or prompt is, as whoever asked has put it: each variable takes at most 128 kB.
+#: Characters of a batch's or prompt's note: each variable takes at most 128 kB.
 _MAX_NOTE = 4000
 
-#: A prompt that is in neither queue nor history at so many looks in a row was removed from both.
+#: The number of looks in a row after which a prompt missing from queue and history counts as removed from both.
 _LOOKS = 3
 
 
 class Ends:
-    """The commands at the ends on one server."""
+    """The commands at the ends of batches and prompts on one server."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Ends:
         manager: JobManager,
         feeders: FeederJobs,
     ) -> None:
-        """Takes what it works on."""
+        """Takes its parts."""
         self._client = client
         self._server = client.endpoint.url
         self._journal = journal
@@ -72,10 +72,10 @@ class Ends:
         self._feeders = feeders
         self._missed: dict[str, int] = {}
 
-    # -- for whoever submits ---------------------------------------------------------------------------------------
+    # -- for the process that submits -------------------------------------------------------------------------------
 
     def wish(self, subject: str) -> None:
-        """Record with a new batch or prompt the command that is to be run at its end, if there is one.
+        """Record the command to run at the end of a new batch or prompt, if there is one.
 
         Call it in the lane of the journal.
         """
@@ -83,9 +83,9 @@ class Ends:
             self._ends.wish(subject, self._server, command)
 
     async def watch(self, prompt_id: str, client: str) -> None:
-        """Make sure that somebody will see the end of a prompt that was recorded and is not sent yet.
+        """Make sure that a feeder will see the end of a prompt that is recorded and not sent yet.
 
-        That nobody can be found for it is noted with the server, and keeps nobody from submitting.
+        If no feeder can be found, the server's record notes it; the submission goes on.
         """
         if not self._manager.on_end:
             return
@@ -100,13 +100,13 @@ class Ends:
             await lanes.journal(self._servers.tell, self._server, told)
 
     async def see_to(self) -> None:
-        """Make sure that the command is run of work that has just ended without a feeder."""
+        """Make sure that the command is run for work that has just ended without a feeder."""
         if await lanes.journal(self._ends.due, self._server):
-            with contextlib.suppress(LaunchError):  # whoever looks next tries again
+            with contextlib.suppress(LaunchError):  # the next look tries again
                 await self._feeders.ensure(self._server)
 
     async def failure_of(self, subject: str) -> str:
-        """Say how the command at the end of a batch or prompt has failed; empty if it has not."""
+        """Say how the command at the end of a batch or prompt failed; empty if it did not."""
         job = await self._last(subject) if await lanes.journal(self._ends.is_told, subject) else None
         if job is None or job.state is not State.EXITED or job.outcome is Outcome.COMPLETED:
             return ""
@@ -115,14 +115,14 @@ class Ends:
     # -- for the feeder --------------------------------------------------------------------------------------------
 
     async def awaits(self) -> bool:
-        """Tell whether prompts without a batch are waited for."""
+        """Tell whether any prompts without a batch are awaited."""
         return bool(await lanes.journal(self._ends.awaited, self._server))
 
     async def look(self) -> None:
-        """Journal the ends of prompts that are waited for.
+        """Record the ends of awaited prompts in the journal.
 
         Raises:
-            UnreachableError: the server gives no answer.
+            UnreachableError: the server does not answer.
         """
         awaited = await lanes.journal(self._ends.awaited, self._server)
         if not awaited:
@@ -136,13 +136,13 @@ class Ends:
         await lanes.journal(self._journal.ended, forgotten, End.FAILED, at=time.time(), reason=reason)
 
     async def tell(self, say: Say) -> None:
-        """Have the commands run of what has ended."""
+        """Run the commands for work that has ended."""
         for end in await lanes.journal(self._ends.due, self._server):
             try:
                 await self._run(end)
             except RegistryError:
                 raise
-            except BackgroundJobError as error:  # what has ended has ended all the same
+            except BackgroundJobError as error:  # the work has ended all the same
                 say(f"MCP_BG_ON_END was not run at the end of {end.subject}: {error}")
             await lanes.journal(self._ends.told, end.subject, at=time.time())
 
@@ -159,7 +159,7 @@ class Ends:
             is_own=True,
             timeout_s=MAX_RUN_S,
             pools={_POOL: MAX_AT_ONCE},
-            if_running="new",  # one for an earlier end of a batch that was tried again
+            if_running="new",  # another one for an earlier end of a batch that was retried
             parent=ROOT,
             project=NO_PROJECT,
         )
@@ -207,7 +207,7 @@ class Ends:
 
 
 def _is_on_its_way(submission: Submission) -> bool:
-    """Tell whether a prompt need not be at its server: it is being sent, or is to be submitted again."""
+    """Tell whether a prompt need not be at its server: it is being sent, or will be submitted again."""
     is_sent_now = submission.stage is Stage.SENDING and time.time() - submission.submitted_at < _SENT_S
     return is_sent_now or submission.requeue
 

@@ -1,13 +1,13 @@
 """Feeds prompts to one ComfyUI: decides for all its batches what is sent next, a few at a time, until none is left.
 
-The journal has the state of each prompt; a feeder remembers nothing that the next one could not find out. So a feeder
+The journal has the state of each prompt; a feeder remembers nothing that its successor could not find out. So a feeder
 may die at any moment: its successor looks where the prompts are, and continues.
 
-    claim a prompt that waits    one statement, in which cancel and pause are looked at
+    claim a waiting prompt       one statement, which checks cancels and pauses too
     send it                      under its own id, so that it can be found if the answer is lost
     hear that it is over         from the websocket, or at the next look
     settle it                    from the history, never from what was heard
-    run the command at its end   if one was wished for, and of a batch when all of it is over
+    run the command at its end   if one was requested; for a batch when all of it is over
 """
 
 from __future__ import annotations
@@ -44,35 +44,35 @@ from mcp_background_job.registry.journal_base import Journal
 from mcp_background_job.registry.pools import SqlitePools
 from mcp_background_job.registry.servers import SqliteServers
 
-#: Between two looks at the queue while prompts are there: what the websocket does not tell is seen then.
+#: Seconds between two looks at a queue with our prompts; a look sees what the websocket does not report.
 _LOOK_S = 0.5
 
-#: Between two looks at the journal while nothing can be sent: whoever makes or resumes a batch tells nobody.
+#: Seconds between two looks at the journal while nothing can be sent: no event says that a batch was made or resumed.
 _IDLE_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What a feeder works on.
+    """The parts that a feeder works with.
 
     Attributes:
-        client: of the server, as all that follow.
-        batches: where batches are.
-        servers: where it stands what holds the server up.
-        pools: where it stands which others share batches with it.
-        attempts: where it stands to which life of the server prompts were sent.
-        server_ends: that finds out how such a life ended.
-        journal: where prompts are.
-        events: that tell when a prompt is over.
-        prompts: that look for prompts.
-        witness: that notes what runs, and knows what ran when the server ended.
-        submitter: that sends them.
-        canceller: that stops one at its time limit.
-        locks: of the batches.
-        ends: what is run at the ends of batches and prompts.
-        restart: restarts the server where nothing else ends a prompt; returns whether this feeder goes on.
-        resume: submits again what a restart of the server has left to be submitted.
-        say: tells people.
+        client: the client of the server.
+        batches: the table of batches.
+        servers: the table that says what holds the server up.
+        pools: the table of the other servers that share batches with this one.
+        attempts: the table that says to which life of the server each prompt was sent.
+        server_ends: finds out how such a life ended.
+        journal: the table of prompts.
+        events: report when a prompt is over.
+        prompts: look for prompts.
+        witness: notes the running prompts, and knows which one ran when the server ended.
+        submitter: sends prompts.
+        canceller: stops a prompt at its time limit.
+        locks: the locks of the batches.
+        ends: the commands at the ends of batches and prompts.
+        restart: restarts the server if nothing else ends a prompt; returns whether this feeder goes on.
+        resume: submits again the prompts that a restart of the server left to be submitted.
+        say: prints a line for people.
     """
 
     client: Client
@@ -98,7 +98,7 @@ class Feeder:
     """The feeder of one server."""
 
     def __init__(self, name: str, parts: Parts) -> None:
-        """Takes the name by which it declares its end, and what it works on."""
+        """Takes the name under which it declares its end, and its parts."""
         self._name = name
         self._parts = parts
         self._server = parts.client.endpoint.url
@@ -141,7 +141,7 @@ class Feeder:
         parts.submitter.when_refused(self._pooling.refused)
         self._pooled: set[str] = set()
         self._boot = ""
-        #: By batches: the prompt whose output the next one of the batch takes.
+        #: By batch: the prompt whose output the batch's next prompt takes.
         self._awaited: dict[str, str] = {}
         self._woken = asyncio.Event()
         self._look_at = 0.0
@@ -149,7 +149,7 @@ class Feeder:
         self._failures = 0
 
     async def run(self) -> None:
-        """Work until nothing is left to do, or the server is about to be restarted."""
+        """Work until nothing is left to do, or until the server is about to be restarted."""
         self._events.hold()
         self._events.when_over(self._heard)
         open_batches: dict[str, Batch] = {}
@@ -164,13 +164,13 @@ class Feeder:
             await self._rest(_LOOK_S if self._sent.prompts else _IDLE_LOOK_S)
 
     async def _is_done(self, batches: Mapping[str, Batch]) -> bool:
-        """Do what is due; returns whether there is nothing more to do for this feeder."""
-        await self._parts.ends.tell(self._say)  # what has ended before, although the server may not answer now
+        """Do the due work; returns whether this feeder has nothing more to do."""
+        await self._parts.ends.tell(self._say)  # for work that ended before, although the server may not answer now
         if time.monotonic() >= self._look_at:
             try:
                 await self._sent.look(self._server, batches)
             except UnreachableError as error:
-                # What holds the interpreter runs all the while, and only the cancel can tell that it is wedged.
+                # A step that holds the interpreter keeps running, and only a cancel can tell that it is wedged.
                 if error.trouble == Trouble.SILENT and await self._limits.is_restarting(batches, is_silent=True):
                     return True
                 raise
@@ -190,19 +190,19 @@ class Feeder:
     # -- what there is to do ---------------------------------------------------------------------------------------
 
     async def _open_batches(self) -> dict[str, Batch]:
-        """Return the batches that are not over and that nobody else works on."""
+        """Return the batches that are not over and that no other feeder works on."""
         found = {batch.batch_id: batch for batch in await lanes.journal(self._batches.on_server, self._server)}
         for batch_id in self._locks.held:
             if batch_id not in found:
                 await self._let_go(batch_id)
         if new := await self._locks.take(found):
             await lanes.journal(self._batches.take_over, new)
-            self._look_at = 0.0  # whoever has worked on them may have left something at the server
+            self._look_at = 0.0  # their former feeder may have left prompts at the server
         ours = {batch_id: batch for batch_id, batch in found.items() if self._locks.holds(batch_id)}
         return ours | await self._open_batches_of_pools()
 
     async def _open_batches_of_pools(self) -> dict[str, Batch]:
-        """Return those of pools. They have no locks: every member works on them, and release 1.0.0 on none."""
+        """Return the open batches of pools. They have no locks: all members work on them, and release 1.0.0 on none."""
         found = await self._pooling.open_batches()
         for batch_id in self._pooled - found.keys():
             await self._tell_end(batch_id)
@@ -239,7 +239,7 @@ class Feeder:
         await self._parts.ends.tell(self._say)
         if self._sent.prompts or any(is_open):
             return True
-        # One statement: what is recorded before it is seen here, and whoever records after it sees that this one ends.
+        # One statement: it sees work that was recorded before it, and later recorders see that this feeder ends.
         return not await lanes.journal(self._servers.end_feeding, self._server, self._name)
 
     async def _is_over(self, batch: Batch) -> bool:
@@ -276,10 +276,10 @@ class Feeder:
         if isinstance(error, UnreachableError):
             if error.trouble == Trouble.SILENT:
                 pause_s = min(pause_s, self._limits.time_left(batches))
-            # Whether it is still the same server cannot be told from another machine.
+            # On another machine, it cannot be told whether it is still the same server.
             self._sent.in_touch_since = time.time() + pause_s
         self._say(f"waiting {pause_s:.0f} s: {error}")
-        with contextlib.suppress(RegistryError):  # it may be the trouble itself, and has been told in a line
+        with contextlib.suppress(RegistryError):  # the journal may be the trouble itself; a line has reported it
             await self._hold(f"{error}. It is asked again in {pause_s:.0f} s")
         if isinstance(error, UnreachableError):
             await self._bury(error)
@@ -287,18 +287,18 @@ class Feeder:
         await self._sleep(pause_s)
 
     async def _bury(self, error: UnreachableError) -> None:
-        """Let the others of a pool have what was sent to a process that has ended."""
+        """Give the prompts that were sent to an ended process to the other members of a pool."""
         if error.trouble == Trouble.REFUSED or self._parts.client.endpoint.job_id:
             with contextlib.suppress(RegistryError, UnreachableError):  # the next attempt tries again
                 await self._pooling.bury()
 
     async def _sleep(self, pause_s: float) -> None:
-        """Wait until the server is to be asked again, or somebody wishes something else of a batch, or another one."""
+        """Wait until the server is to be asked again, or until a batch comes or somebody changes what it should do."""
         until = time.monotonic() + pause_s
         wished: dict[str, tuple[bool, bool]] | None = None
         while (left := until - time.monotonic()) > 0:
             await asyncio.sleep(min(left, _IDLE_LOOK_S))
-            with contextlib.suppress(RegistryError):  # asked for again in a moment
+            with contextlib.suppress(RegistryError):  # the next round asks again
                 now = await self._wishes()
                 wished = now if wished is None else wished
                 if now != wished:
@@ -311,11 +311,11 @@ class Feeder:
         return {batch.batch_id: batch.wishes for batch in (*now, *of_pools.values())}
 
     async def _heard(self, prompt_id: str) -> None:
-        """Settle a prompt that was heard to be over."""
+        """Settle a prompt that was reported to be over."""
         try:
             await self._sent.settle(prompt_id)
         except (UnreachableError, RegistryError):
-            self._look_at = 0.0  # which meets the same trouble, and waits
+            self._look_at = 0.0  # the next look meets the same trouble, and waits
         self._woken.set()
 
     # -- what is to be sent ----------------------------------------------------------------------------------------
@@ -329,7 +329,7 @@ class Feeder:
         return one is not None and (one.is_open or one.is_waiting)
 
     async def _send(self, batches: Mapping[str, Batch]) -> None:
-        # A batch whose next prompt takes the output of one that is still there lets the others go before it.
+        # If a batch's next prompt takes the output of one that has not ended, other batches go first.
         waiting = {batch for batch, source in self._awaited.items() if await self._is_awaited(batch, source)}
         while self._is_in_touch and not self._sent.suspects:
             ready = [batch for batch in batches.values() if batch.batch_id not in waiting]

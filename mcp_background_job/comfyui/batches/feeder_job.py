@@ -23,13 +23,13 @@ from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.servers import SqliteServers
 
-#: A feeder that has declared its end is gone within this time; if not, whoever looks next tries again.
+#: Seconds for a feeder that has declared its end to be gone; if it is not, the next look tries again.
 _ENDING_S = 5.0
 
-#: A feeder that crashed is replaced after this time: often enough to go on soon, seldom enough to be seen.
+#: Seconds after which a crashed feeder is replaced: soon enough to continue, and seldom enough to be noticed.
 _CRASH_PAUSE_S = 15.0
 
-#: What a name of a job may not hold, and how much of it there may be.
+#: Characters that a job's name may not have, and its length.
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
 _LONGEST = 40
 
@@ -38,7 +38,7 @@ class FeederJobs:
     """Makes sure that servers with work have a feeder."""
 
     def __init__(self, manager: JobManager, batches: SqliteBatches, servers: SqliteServers, endpoint: Endpoint) -> None:
-        """Takes what it works on, and the server that the environment names."""
+        """Takes its parts, and the server that the environment names."""
         self._endpoint = endpoint
         self._manager = manager
         self._batches = batches
@@ -61,7 +61,7 @@ class FeederJobs:
             return job
         if job is not None and await self.note_kill(server, job):
             open_ones = await lanes.journal(self._batches.on_server, server)
-            if not any(batch.cancel_requested for batch in open_ones):  # only a canceled one has to be cleared away
+            if not any(batch.cancel_requested for batch in open_ones):  # only a canceled batch has to be cleared away
                 return job
         elif job is not None and _has_just_crashed(job):
             await lanes.journal(self._servers.tell, server, _told_crash(job))
@@ -69,15 +69,15 @@ class FeederJobs:
         return await self.start(server)
 
     async def start(self, server: str, *, client: str = "") -> Job:
-        """Have a server fed, after what it is to be fed with was recorded."""
+        """Have a server fed, once its work is recorded."""
         request = request_of(server, self._endpoint)
         deadline = time.monotonic() + _ENDING_S
         while True:
-            # Under a name of its own, so that of several who start it at once one does.
+            # It has its own name, so if several processes start it at once, only one does.
             job = (await self._manager.start(request, client=client)).job
             if await self._goes_on(server, job) or time.monotonic() >= deadline:
                 return job
-            # It has declared its end before it could see what was recorded, and is about to go.
+            # It has declared its end before it could see what was recorded, and is about to end.
             await self._manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=deadline - time.monotonic()))
 
     async def note_kill(self, server: str, job: Job | None) -> bool:
@@ -89,13 +89,13 @@ class FeederJobs:
         return True
 
     async def stop(self, server: str, why: str) -> None:
-        """End the job that feeds a server; another is to take its place."""
+        """End the job that feeds a server; another one will take its place."""
         job = await self.newest(server)
         if job is not None:
             await self._manager.kill(job.job_id, by=SYSTEM, why=why, grace_s=0)
 
     async def has_dispatcher(self, batch_id: str) -> bool:
-        """Tell whether a job of release 1.0.0, which had one for each batch, works on a batch or waits to."""
+        """Tell whether a job of release 1.0.0, which had one per batch, works on a batch or waits to."""
         try:
             job = await self._manager.find(of_no_project(f"batch-{batch_id}"), Asker(NO_PROJECT))
         except UnknownJobError:
@@ -108,7 +108,7 @@ class FeederJobs:
         return (await lanes.journal(self._servers.get, server)).feeder_ended != job.job_id
 
     async def _was_killed(self, job: Job) -> bool:
-        """Tell whether somebody asked for the end of a job, and not its machine that was shut down."""
+        """Tell whether somebody asked for the end of a job, unlike a shutdown of its machine."""
         if job.outcome is not Outcome.KILLED:
             return False
         end = (await self._manager.details(job.job_id)).seen.exit
@@ -116,7 +116,7 @@ class FeederJobs:
 
 
 def _has_just_crashed(job: Job) -> bool:
-    """Tell whether a feeder ended by an error of its own, which it may do again and again. A signal is none."""
+    """Tell whether a feeder ended by its own error, which may recur again and again. A signal is no such error."""
     return bool(job.exit_code) and job.ended_at is not None and time.time() - job.ended_at < _CRASH_PAUSE_S
 
 
@@ -135,10 +135,10 @@ def trouble_of(feeder: Job | None) -> str:
 
 
 def name_of(server: str) -> str:
-    """Return the name of the job, and of the lock, of whoever feeds a server."""
+    """Return the name of the job that feeds a server, and of its lock."""
     plain = server.removeprefix("http://")
     name = _NOT_IN_NAMES.sub("-", plain).strip("-")[:_LONGEST]
-    # One name for one server: what is left out of it may be all that tells two apart.
+    # Each server needs its own name: the characters that are left out may be the only difference between two.
     return f"feeder-{name}" + ("" if _is_told_by(name, plain) else f"-{_digest(server)}")
 
 
@@ -153,22 +153,22 @@ def _digest(server: str) -> str:
 
 def request_of(server: str, own: Endpoint | None = None) -> StartRequest:
     """Return the job that feeds a server; ``own`` is the one whose address and login we have."""
-    # -P: what lies in the working directory must not pass for a module.
+    # -P: Python must not look for modules in the working directory.
     argv = [sys.executable, "-P", "-m", "mcp_background_job", "comfyui", "feed"]
     return StartRequest(
         command=f"exec {shlex.join(argv)}",
         name=name_of(server),
-        # One alone: what feeds a server of several must not find the others among our settings.
+        # One server alone: the feeder of one of several must not find the others in our settings.
         env={"COMFYUI_URLS": "", **(_environment(own) if own and own.url == server else {"COMFYUI_URL": server})},
         is_own=True,
-        # Whoever looks at a batch whose feeder is gone starts it again, and need not have to do with it.
+        # Any process that looks at a batch without a feeder starts it again, and need not be related to it.
         parent=ROOT,
         project=NO_PROJECT,
     )
 
 
 def _environment(own: Endpoint) -> dict[str, str]:
-    """Return what a feeder needs for a server, with the login, which jobs do not inherit."""
+    """Return the variables that a feeder needs for a server, with the login, which jobs do not inherit."""
     login = {"COMFYUI_HEADERS": json.dumps(dict(own.headers))} if own.headers else {}
-    # What leads to a job on another machine is a port of this process: another opens its own, by the name.
+    # A job on another machine is reached by a port of this process: another process opens its own, by the name.
     return {"COMFYUI_URL": own.url if own.job_id else own.address, **login}

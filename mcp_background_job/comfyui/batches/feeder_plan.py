@@ -9,35 +9,35 @@ from mcp_background_job.comfyui.prompts.cancel_plan import Place
 from mcp_background_job.core.comfyui.batch import Batch
 from mcp_background_job.core.comfyui.submission import Stage
 
-#: Seconds between attempts to reach a server that gives no answer; the last one is repeated. It may be restarting,
-#: which takes seconds, or be switched off for the night.
+#: Seconds between attempts to reach a silent server; the last one is repeated. The server may be restarting, which
+#: takes seconds, or be off for the night.
 BACKOFF_S = (5.0, 10.0, 30.0, 60.0)
 
 
 def backoff_s(failures: int) -> float:
-    """Return how long to wait after so many failures in a row."""
+    """Return how many seconds to wait after so many failures in a row."""
     return BACKOFF_S[min(failures, len(BACKOFF_S)) - 1]
 
 
 class Fate(Enum):
-    """What is to be done about a prompt that was sent."""
+    """What to do with a prompt that was sent."""
 
     KEEP = auto()  #: it runs, or waits at the server
     SETTLE = auto()  #: the history says how it ended
     AGAIN = auto()  #: the server does not have it and will not: it is sent again
     TAKEN_OUT = auto()  #: somebody took it out of the queue
-    FORGOTTEN = auto()  #: it ran, and the server says no more how it ended
+    FORGOTTEN = auto()  #: it ran, and the server no longer says how it ended
 
 
 def fate_of(place: Place, *, stage: Stage, server_is_new: bool, has_run: bool) -> Fate:
     """Return the fate of a prompt.
 
     Args:
-        place: where it is at the server, looked for long enough that a submission under way would have arrived.
-        stage: what the journal has of its submission.
-        server_is_new: the server was, or may have been, restarted since it was sent, and keeps no queue over that; or
-            it was taken out to be sent again.
-        has_run: it was heard to run.
+        place: where it is at the server, after looks for so long that a submission under way would have arrived.
+        stage: the stage of its submission in the journal.
+        server_is_new: whether the server was, or may have been, restarted since it was sent (a restart empties the
+            queue); or whether it was taken out to be sent again.
+        has_run: whether it was reported to run.
     """
     if place is Place.ENDED:
         return Fate.SETTLE
@@ -48,7 +48,7 @@ def fate_of(place: Place, *, stage: Stage, server_is_new: bool, has_run: bool) -
     return Fate.FORGOTTEN if has_run else Fate.TAKEN_OUT
 
 
-#: What the journal is told of a prompt that the server does not have any more.
+#: The reasons in the journal for prompts that the server does not have any more.
 REASONS = {
     Fate.AGAIN: "ComfyUI was restarted before it ended, and a restart empties its queue",
     Fate.TAKEN_OUT: "somebody took it out of the queue of ComfyUI",
@@ -59,10 +59,10 @@ REASONS = {
 def whose_turn(batches: Collection[Batch], at_server: Mapping[str | None, int]) -> list[str]:
     """Return the batches of which another prompt may be sent.
 
-    Each keeps to its own limit, and all together to the largest of them: a second batch is no leave to fill the queue.
+    Each batch keeps its own limit, and all together keep the largest of them: a second batch must not fill the queue.
 
     Args:
-        batches: those of one server that are not over.
+        batches: the open batches of one server.
         at_server: how many prompts of each are there.
     """
     sending = [batch for batch in batches if not batch.cancel_requested and not batch.is_paused]

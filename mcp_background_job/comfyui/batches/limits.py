@@ -1,4 +1,4 @@
-"""Ends prompts of batches at their time limit; restarts their server where nothing else does."""
+"""Ends prompts of batches at their time limit, and restarts their server if nothing else ends one."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
 
-#: A prompt that nothing ends is tried again after this time, since a busy step may have come to an end.
+#: Seconds after which a prompt that nothing ended is stopped again: its busy step may have ended.
 _TRY_AGAIN_S = 60.0
 
 
 class Limits:
-    """The time limits of what a feeder has sent."""
+    """The time limits of the prompts that a feeder has sent."""
 
     def __init__(
         self,
@@ -34,16 +34,16 @@ class Limits:
         hold: Callable[[str], Awaitable[None]],
         say: Say,
     ) -> None:
-        """Takes what it works on.
+        """Takes its parts.
 
         Args:
-            sent: what is at the server.
-            journal: where that is.
-            events: that tell what runs.
-            canceller: that stops a prompt.
+            sent: the prompts at the server.
+            journal: the journal of prompts.
+            events: report which prompt runs.
+            canceller: stops a prompt.
             restart: restarts the server; returns whether this feeder goes on.
-            hold: notes why nothing gets on.
-            say: tells people.
+            hold: notes why there is no progress.
+            say: prints a line for people.
         """
         self._sent = sent
         self._journal = journal
@@ -56,7 +56,7 @@ class Limits:
         self._wedged_by = ""
 
     async def is_restarting(self, batches: Mapping[str, Batch], *, is_silent: bool = False) -> bool:
-        """Stop what has run for too long; returns whether the server is about to be restarted for that."""
+        """Stop prompts that have run for too long; returns whether the server is about to be restarted for that."""
         limited = {one: batch for one, batch in batches.items() if batch.prompt_timeout_s is not None}
         if not limited:
             return False
@@ -72,7 +72,7 @@ class Limits:
         return [(prompt_id, batch) for prompt_id, batch, due in self._due(batches) if now >= due]
 
     def _due(self, batches: Mapping[str, Batch]) -> list[tuple[str, Batch, float]]:
-        """Return what runs under a time limit, each with when it runs into that, or is to be stopped again for it."""
+        """Return the running prompts with a time limit, each with the moment at which it is to be stopped (again)."""
         found: list[tuple[str, Batch, float]] = []
         for prompt_id, since in self._sent.running_since.items():
             one = self._sent.prompts.get(prompt_id)
@@ -83,28 +83,29 @@ class Limits:
         return found
 
     def time_left(self, batches: Mapping[str, Batch]) -> float:
-        """Return the seconds until a prompt runs into its time limit, or is to be stopped again for that."""
+        """Return the seconds until a prompt reaches its time limit, or is to be stopped again."""
         return max(0.0, min((due for _, _, due in self._due(batches)), default=math.inf) - time.monotonic())
 
     @property
     def is_wedged(self) -> bool:
-        """Whether the server is, as far as was found out by a cancel."""
+        """Whether a cancel has found the server wedged."""
         return bool(self._wedged_by)
 
     async def note_wedge_over(self) -> None:
-        """Hold nothing up any more once that is gone which nothing ended."""
+        """Hold nothing up any more once the prompt is gone that nothing could end."""
         if self._wedged_by and self._wedged_by not in self._sent.prompts:
             self._wedged_by = ""
             await self._hold("")
 
     def _note_begun(self, *, is_silent: bool) -> None:
-        """Note what was heard to run: a prompt that holds the interpreter is never seen to."""
+        """Note prompts that were reported to run: one that holds the interpreter is never seen to."""
         sent, running = self._sent.prompts, self._sent.running_since
         for prompt_id in sent:
             if heard := self._events.progress_of(prompt_id):
                 running.setdefault(prompt_id, heard.moved_at)
         if is_silent and not running.keys() & sent.keys():
-            # It may have begun without being heard: of several the first, since they run in this order.
+            # A prompt may have begun without a report. If there are several, it is the first, since they run in this
+            # order.
             running |= dict.fromkeys(list(sent)[:1], time.monotonic())
 
     async def _is_restarting_for(self, batch: Batch, prompt_id: str) -> bool:
@@ -122,6 +123,6 @@ class Limits:
             return False
         try:
             return not await self._restart()
-        except BackgroundJobError as error:  # nobody here may or can; the batch waits for somebody who does
+        except BackgroundJobError as error:  # nobody here may or can restart it; the batch waits
             await self._hold(f"{why}, and could not be restarted: {error}")
             return False

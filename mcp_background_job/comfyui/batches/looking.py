@@ -34,10 +34,10 @@ from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.pools import SqlitePools
 from mcp_background_job.registry.servers import SqliteServers
 
-#: The queue of a healthy server comes in milliseconds; what a batch looks like without it is said at once.
+#: Seconds. A healthy server sends its queue in milliseconds; without it, the known facts are reported at once.
 _LOOK_S = 1.0
 
-#: Failures that a look at a batch shows; ``comfyui_errors`` and ``comfyui_jobs`` tell the rest.
+#: Failures that a look at a batch shows; ``comfyui_errors`` and ``comfyui_jobs`` show the others.
 _MAX_FAILURES = 5
 
 
@@ -54,7 +54,7 @@ class Looking:
         manager: JobManager,
         ends: Ends,
     ) -> None:
-        """Takes what it looks at."""
+        """Takes its parts."""
         self._members = members
         self._batches = batches
         self._servers = servers
@@ -67,8 +67,8 @@ class Looking:
 
         Raises:
             UnknownBatchError: there is none.
-            InvalidRequestError: it is one of another server, of which this one knows nothing: not what runs, and
-                not what was taken out of its queue.
+            InvalidRequestError: the batch belongs to another server. This one does not know which of its prompts run,
+                or which were taken out of its queue.
         """
         batch = await lanes.journal(self._batches.get, batch_id)
         if batch is None:
@@ -119,7 +119,7 @@ class Looking:
         return [await self._journalled(batch) for batch in batches]
 
     async def view(self, batch_id: str) -> BatchView:
-        """Look at a batch; the server of one that is not over is fed afterwards."""
+        """Look at a batch; if it is not over, its server has a feeder afterwards."""
         batch = await self.get(batch_id)
         feeder, trouble = await self._fed(batch)
         view = await self._journalled(await self.get(batch_id))
@@ -132,7 +132,7 @@ class Looking:
         return await self._with_queue(view) if view.counts.running else view
 
     async def _fed(self, batch: Batch) -> tuple[Job | None, str]:
-        """Return a job that feeds it, or why none can; that keeps nobody from looking."""
+        """Return the job that feeds a batch, or why there is none; a failure does not prevent the look."""
         jobs: list[Job | None] = []
         why = ""
         for one in await self._members.of(batch.server):
@@ -142,7 +142,7 @@ class Looking:
                 jobs.append(await work(one.endpoint.url))
             except BackgroundJobError as error:
                 why = f"no feeder works on it: {error}"
-        # Of several that feed a pool any tells the end of the batch.
+        # If several feed a pool, any of them reports the end of the batch.
         jobs.sort(key=lambda job: job is None or job.state is State.EXITED)
         return (jobs[0], "") if jobs else (None, why)
 
@@ -168,7 +168,7 @@ class Looking:
         return BatchView(batch, counts, status)
 
     async def _with_queue(self, view: BatchView) -> BatchView:
-        """Tell what was sent and runs from what was sent and waits."""
+        """Distinguish the sent prompts that run from those that wait."""
         sent = await lanes.journal(self._batches.at_server, view.batch.batch_id)
         members = await self._members.of(view.batch.server)
         seen = await asyncio.gather(*(_seen_at(one, sent) for one in members))
@@ -187,7 +187,7 @@ class Looking:
         deadline = time.monotonic() + wait_s
         while True:
             feeder, _ = await self._fed(await self.get(batch_id))
-            # Before the look: the end of a batch that comes meanwhile is found in what was written meanwhile.
+            # Before the look: if the batch ends meanwhile, the end is found in the output since then.
             heard = await lanes.look(self._size_of_output, feeder) if feeder else 0
             view = await self.view(batch_id)
             left = deadline - time.monotonic()
@@ -205,7 +205,7 @@ class Looking:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What of a batch is at one server."""
+    """The part of a batch that is at one server."""
 
     server: str
     running: tuple[Prompt, ...] = ()
@@ -228,12 +228,12 @@ async def _seen_at(member: Reached, sent: Sequence[Submission]) -> _Seen:
 
 
 def told_end(batch_id: str, status: str) -> str:
-    """Return the line in which a feeder says that a batch is over: whoever waits for that reads it."""
+    """Return the line in which a feeder reports the end of a batch: waits for a batch look for it."""
     return f"batch {batch_id} {status}"
 
 
 def _until_over(batch_id: str, *, since: int, wait_s: float) -> WaitRequest:
-    """Wait until the feeder says that a batch is over, or ends."""
+    """Return a wait until the feeder reports the end of a batch, or ends itself."""
     import regex  # noqa: PLC0415  few calls wait for a batch
 
     pattern = told_end(batch_id, f"({'|'.join(TERMINAL)})")

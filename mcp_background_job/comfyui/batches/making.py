@@ -1,4 +1,4 @@
-"""What a batch is made of: prompts from workflows and values for their inputs."""
+"""Makes the prompts of a batch from workflows and values for their inputs."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from mcp_background_job.errors import InvalidRequestError
 #: A batch with more is most likely a mistake in its lists of values.
 MAX_PROMPTS = 100_000
 
-#: More are made only by who says how many: two lists of values too many make a week of work.
+#: A larger number must be confirmed by the caller: one list of values too many makes a week of work.
 UNASKED = 1000
 
-#: One that runs and one that follows it without a pause.
+#: One prompt that runs, and one that follows it without a pause.
 MAX_QUEUED = 2
 
-#: With more a cancel, which takes each of them out and verifies that, takes too long, and others wait too long.
+#: A cancel takes each prompt out and verifies that: with more, it takes too long, and others wait too long.
 _MOST_QUEUED = 100
 
-#: Letters and digits that cannot be taken for one another.
+#: Letters and digits that are not easily confused.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _ID_LENGTH = 6
 
 
 @dataclass(frozen=True)
 class Item:
-    """One prompt of a batch that is to be made, and the name of its workflow if others have another."""
+    """One prompt of a new batch; ``name`` is its workflow's name if the batch has several workflows."""
 
     workflow: Workflow
     overrides: Overrides = field(default_factory=dict[str, object])
@@ -54,10 +54,10 @@ def items_of(workflows: Sequence[Workflow], overrides: Mapping[str, object], com
 
 
 def check_number(items: Sequence[Item], *, expect: int | None) -> None:
-    """Check that so many prompts are meant.
+    """Check that the caller means so many prompts.
 
     Raises:
-        InvalidRequestError: another number is expected; or there are very many, and that was not said.
+        InvalidRequestError: another number is expected; or there are very many, and no number was expected.
     """
     number = len(items)
     if expect is not None and expect != number:
@@ -69,7 +69,7 @@ def check_number(items: Sequence[Item], *, expect: int | None) -> None:
 
 
 def check(items: Sequence[Item], *, max_queued: int, prompt_timeout_s: float | None) -> None:
-    """Check what a batch is to be made of.
+    """Check the request for a batch.
 
     Raises:
         InvalidRequestError: no prompts, too many, or limits that make no sense.
@@ -88,7 +88,7 @@ def new_id() -> str:
 
 
 def rows_of(batch: Batch, items: Sequence[Item]) -> tuple[list[Submission], dict[str, tuple[str, str]]]:
-    """Return the prompts of a batch, and the graphs that they share, each with its extra data, by their ids."""
+    """Return the prompts of a batch; and their shared graphs, each with its extra data, by id."""
     graphs: dict[str, tuple[str, str]] = {}
     ids: dict[int, str] = {}
     prompts: list[Submission] = []
@@ -119,7 +119,7 @@ def _prompt_of(batch: Batch, item: Item, position: int, graph_id: str) -> Submis
 
 
 def once_more(failed: Submission, at: float) -> Submission:
-    """Return the prompt that takes the place of one that failed, made at a moment (seconds since the epoch)."""
+    """Return the prompt that replaces a failed one, made at a moment (seconds since the epoch)."""
     return replace(
         failed,
         prompt_id=str(uuid.uuid4()),

@@ -1,4 +1,4 @@
-"""The servers that this process works with: one, or the members of a pool, which may come and go meanwhile."""
+"""The servers that this process works with: one, or the members of a pool, which may come and go."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mcp_background_job.registry.pools import SqlitePools
 
 
 class Reached(Protocol):
-    """What is needed of a member here."""
+    """The parts of a member that are needed here."""
 
     endpoint: Endpoint
     client: Client
@@ -26,11 +26,11 @@ class Reached(Protocol):
     feeders: FeederJobs
 
     async def begin(self) -> None:
-        """Be ready to be asked."""
+        """Get ready for requests."""
         ...
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         ...
 
 
@@ -49,12 +49,12 @@ class Members(Generic[M]):
         make: Callable[[str], M | None],
         is_over: Callable[[str], Awaitable[bool]],
     ) -> None:
-        """Takes what it works on.
+        """Takes its parts.
 
         Args:
-            home: the server that counts where there is no other.
-            pools: where members, and the servers of prompts, are.
-            name: of the pool; without one there is no other server.
+            home: the server that is meant by default.
+            pools: the table of members, and of the servers of prompts.
+            name: name of the pool; without one there is no other server.
             make: returns the control of another member by its name; ``None`` if it cannot be reached from here.
             is_over: tells whether the server of a name was a job that has ended.
         """
@@ -67,7 +67,7 @@ class Members(Generic[M]):
         self._making = asyncio.Lock()
 
     async def all(self) -> list[M]:
-        """Return all that there are now: the home first, if it is one of them."""
+        """Return the present members: the home first, if it is one of them."""
         if not self.name:
             return [self.home]
         found = await lanes.journal(self._pools.members, self.name)
@@ -76,30 +76,30 @@ class Members(Generic[M]):
         return [one for url in urls if (one := await self._get(url)) is not None] or [self.home]
 
     async def _has_parted(self, member: Member) -> bool:
-        """Let a member go that was a job, once that is over and nothing is left to be found out of what it had."""
+        """Remove a member that was a job, once the job is over and the ends of all its prompts are known."""
         if member.sent or not await self._is_over(member.url):
             return False
         await lanes.journal(self._pools.part, member.url)
         return True
 
     async def first(self) -> M:
-        """Return the one that is meant where any will do."""
+        """Return the member to use if any will do."""
         return (await self.all())[0]
 
     async def servers(self) -> list[str]:
-        """Return the names that batches and prompts of theirs have for a server."""
+        """Return the names by which their batches and prompts name a server."""
         urls = [one.endpoint.url for one in await self.all()]
         return list(dict.fromkeys([*urls, self.home.endpoint.url, *([self.name] if self.name else [])]))
 
     async def of(self, server: str) -> Sequence[M]:
-        """Return those that work on what has this for its server."""
+        """Return the members that work for this server's name."""
         if server == self.name:
             return await self.all()
         one = await self._get(server)
         return [] if one is None else [one]
 
     async def at(self, prompt_id: str) -> M:
-        """Return the one that has a prompt; the first, if nobody knows of it."""
+        """Return the member that has a prompt; the first one, if none is known to have it."""
         members = await self.all()
         if len(members) == 1:
             return members[0]
@@ -112,7 +112,7 @@ class Members(Generic[M]):
         return members[0]
 
     async def close(self) -> None:
-        """Let go of the others."""
+        """Close the other members."""
         for one in self._known.values():
             if one is not self.home:
                 await one.close()

@@ -26,7 +26,7 @@ from mcp_background_job.registry.servers import SqliteServers
 
 
 class Pooling:
-    """The pools of one server. A server that is of none costs a query for each look."""
+    """The pools of one server. For a server without pools, each look costs one query."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Pooling:
         sent: Sent,
         say: Say,
     ) -> None:
-        """Takes what it works on."""
+        """Takes its parts."""
         self._client = client
         self._server = client.endpoint.url
         self._events = events
@@ -70,7 +70,7 @@ class Pooling:
     # -- while the server answers ----------------------------------------------------------------------------------
 
     async def look(self) -> None:
-        """Say that this member is there and how full it is; let go of what others should have."""
+        """Report that this member is there and how full it is; give up prompts that others should have."""
         if not self._open:
             return
         queue = await self._client.queue()
@@ -85,16 +85,16 @@ class Pooling:
     async def _hear(self, queue: Queue) -> None:
         now, queued = time.time(), len(queue.running) + len(queue.pending)
         said_at, said = self._told
-        # Each word waits for the disk: one that says nothing new only has to come in time.
+        # Each report waits for the disk, so one without news only has to be made in time.
         if queued != said or now - said_at >= pool.HEARD_S:
             self._told = (now, queued)
             await lanes.journal(self._pools.hear, self._server, at=now, queued=queued)
 
     async def _clear_away(self, queue: Queue) -> None:
-        """Take out what somebody has given up here while this server gave no answer: it runs elsewhere."""
+        """Take out prompts that somebody has given up here while this server was silent: they run elsewhere."""
         for prompt_id in await lanes.journal(self._pools.given_up_on, self._server):
             if queue.is_running(prompt_id):
-                continue  # only a person can say whether this one or the other is to go on
+                continue  # only a person can say whether this copy or the other is to go on
             if queue.position(prompt_id) is not None:
                 await take_out(self._client, self._events, [prompt_id])
                 self._say(f"{prompt_id} was given up here, and is taken out")
@@ -111,7 +111,7 @@ class Pooling:
         return batch is not None and batch.server == name
 
     async def leave_wedge(self) -> None:
-        """Let others have what waits at a server that is wedged. What runs there stays: nobody knows its end."""
+        """Give a wedged server's waiting prompts to other members. Its running prompt stays, as its end is unknown."""
         if not self._open:
             return
         queue = await self._client.queue()
@@ -120,12 +120,12 @@ class Pooling:
             await self._let_others(waiting, "its ComfyUI is wedged")
 
     def is_ours(self, prompt_id: str) -> bool:
-        """Tell whether a prompt that was sent is of a pool's batch."""
+        """Tell whether a sent prompt belongs to a pool's batch."""
         one = self._sent.prompts.get(prompt_id)
         return one is not None and (one.batch_id or "") in self._open
 
     async def _let_others(self, prompt_ids: Sequence[str], why: str) -> None:
-        # Wished for first, so that whoever looks meanwhile does not take it for dropped by somebody else.
+        # The wish comes first, so that nobody takes the prompt for one that somebody else dropped.
         await lanes.journal(self._journal.want_requeue, prompt_ids)
         taken = await take_out(self._client, self._events, prompt_ids)
         await lanes.journal(self._batches.take_back, taken.out)
@@ -138,7 +138,7 @@ class Pooling:
     # -- what is to be sent ----------------------------------------------------------------------------------------
 
     async def may_send(self, batches: Collection[Batch]) -> list[Batch]:
-        """Return those of these batches of which this member may send a prompt now, beside those of no pool."""
+        """Return the batches of which this member may send a prompt now, including those of no pool."""
         most = max((batch.max_queued for batch in batches), default=0)
         allowed: dict[str, bool] = {}
         for name in {batch.server for batch in batches if self.has(batch.batch_id)}:
@@ -147,9 +147,9 @@ class Pooling:
         return [batch for batch in batches if allowed.get(batch.server, True)]
 
     async def refused(self, submission: Submission, reason: str) -> str | None:
-        """Offer what this server refuses to the other members; returns why it has failed, once none takes it.
+        """Offer a prompt that this server refuses to the other members; returns why it failed, once none takes it.
 
-        It never counts as failed in between: whoever looks at its batch would take that for over.
+        In between it never counts as failed, since a look at its batch would then take the batch for over.
         """
         batch = self._open.get(submission.batch_id or "")
         if batch is None:
@@ -164,7 +164,7 @@ class Pooling:
     # -- while the server gives no answer --------------------------------------------------------------------------
 
     async def bury(self) -> None:
-        """Let others have what was sent to a process that has surely ended, although nobody answers in its place."""
+        """Give other members the prompts that were sent to a process that has certainly ended, even if none answers."""
         if not self._open:
             return
         of_pools = [one for one in self._sent.prompts.values() if (one.batch_id or "") in self._open]

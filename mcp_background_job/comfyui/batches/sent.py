@@ -24,16 +24,16 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal_base import Journal
 
-#: A request whose sender died or gave up may lie in the server's sockets; after this time it has been taken.
+#: Seconds. The request of a dead sender may lie in the server's sockets; after this time the server has taken it.
 _LATE_S = 1.5
 _LATE_LOOK_S = 0.1
 
-#: Says in a line what happened.
+#: Prints a line about an event.
 Say = Callable[[str], None]
 
 
 class Sent:
-    """The prompts that are at a server, as far as its feeder answers for them."""
+    """The prompts at a server for which its feeder is responsible."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Sent:
         canceller: Canceller,
         say: Say,
     ) -> None:
-        """Takes what it works on."""
+        """Takes its parts."""
         self._client = client
         self._batches = batches
         self._journal = journal
@@ -56,15 +56,15 @@ class Sent:
         self._witness = witness
         self._canceller = canceller
         self._say = say
-        #: By their ids, in the order in which they run.
+        #: By id, in the order in which they run.
         self.prompts: dict[str, Submission] = {}
-        #: Since when (on the monotonic clock) those run that were seen or heard to.
+        #: Since when (on the monotonic clock) prompts run that were seen or reported to.
         self.running_since: dict[str, float] = {}
-        #: Those of them that ran when the server ended before. Nothing is sent beside them.
+        #: The prompts that ran when the server ended earlier. Nothing is sent beside them.
         self.suspects: set[str] = set()
-        #: At the last look others had their turn before all of ours.
+        #: At the last look, others' prompts came before all of ours.
         self._is_behind_others = False
-        #: Since when the server was never out of reach, in seconds since the epoch.
+        #: Since when the server was never out of reach (seconds since the epoch).
         self.in_touch_since = time.time()
 
     def per_batch(self) -> Counter[str | None]:
@@ -76,19 +76,19 @@ class Sent:
         return [prompt_id for prompt_id, one in self.prompts.items() if one.batch_id == batch_id]
 
     async def add(self, submission: Submission) -> None:
-        """Take in what is being sent."""
+        """Add a prompt that is being sent."""
         self.prompts[submission.prompt_id] = submission
         if await self._witness.is_suspect(submission.prompt_id):
             self.suspects.add(submission.prompt_id)
 
     def forget(self, prompt_id: str) -> None:
-        """Let go of what is over, or was not sent."""
+        """Remove a prompt that is over, or was not sent."""
         for kept in (self.prompts, self.running_since):
             kept.pop(prompt_id, None)
         self.suspects.discard(prompt_id)
 
     async def look(self, server: str, batches: Mapping[str, Batch]) -> None:
-        """Find out where everything is that was sent, by this feeder or one before."""
+        """Find out where every prompt is that this feeder or an earlier one sent."""
         sent = await lanes.journal(self._at_server, server, list(batches))
         before, self.prompts = self.prompts, {}
         for submission in sent:
@@ -118,11 +118,11 @@ class Sent:
     def _at_server(self, server: str, batch_ids: Iterable[str]) -> list[Submission]:
         singles = self._batches.fed_singles(server)
         of_batches = [one for batch_id in batch_ids for one in self._batches.at_server(batch_id)]
-        here = [one for one in of_batches if one.server == server]  # others of a pool's batch are at other members
+        here = [one for one in of_batches if one.server == server]  # a pool's batch has prompts at other members too
         return sorted(singles + here, key=_as_they_run)
 
     async def _has_gone(self, submission: Submission, queue: Queue, *, is_canceled: bool) -> bool:
-        """Do what is to be done about a prompt; returns whether its server has ended and taken it along."""
+        """Do what is due for a prompt; returns whether its server has ended and taken it along."""
         prompt_id = submission.prompt_id
         place, finished = await self._place(submission, queue)
         if place is Place.RUNNING:
@@ -137,7 +137,7 @@ class Sent:
         match fate:
             case Fate.KEEP:
                 await self._keep(submission, queue)
-                if is_canceled and place is Place.PENDING:  # whoever canceled died, or was not answered
+                if is_canceled and place is Place.PENDING:  # the canceller died, or got no answer
                     await self._canceller.cancel_pending(prompt_id)
             case Fate.SETTLE:
                 await self._settled(finished)
@@ -159,7 +159,7 @@ class Sent:
                 return Place.RUNNING, None
             if queue.position(prompt_id) is not None:
                 return Place.PENDING, None
-            # After the queue and not before: a prompt that ends in between is in the history by now.
+            # The history is read after the queue: a prompt that ends in between is in the history by now.
             if finished := await self._client.finished(prompt_id):
                 return Place.ENDED, finished
             if time.monotonic() >= deadline:
@@ -168,16 +168,16 @@ class Sent:
             queue = await self._client.queue()
 
     async def _server_is_new(self, submission: Submission) -> bool:
-        if submission.end is End.LOST:  # somebody who ended the server, or saw its end, has noted it
+        if submission.end is End.LOST:  # another process that ended the server, or saw its end, has noted it
             return True
         endpoint = self._client.endpoint
         boot = boot_of(await lanes.scan(ServerProcess.find, endpoint), endpoint)
         if await self._witness.is_elsewhere(submission.prompt_id, boot):
             return True
         if not boot:
-            await self._client.queue()  # it may have gone since it answered, and then knows nothing of any prompt
+            await self._client.queue()  # the server may have ended since it answered, and then knows no prompt
         began = await self._prompts.server_began()
-        if began is None:  # on another machine: it is the same as long as we were never out of touch
+        if began is None:  # on another machine: it is the same server as long as we were never out of touch
             return submission.submitted_at < self.in_touch_since
         return began > submission.submitted_at
 
@@ -189,11 +189,11 @@ class Sent:
             await lanes.journal(self._journal.answered, submission.prompt_id, Stage.ACCEPTED, number)
 
     async def settle(self, prompt_id: str) -> None:
-        """Settle a prompt that was heard to be over.
+        """Settle a prompt that was reported to be over.
 
         Raises:
             UnreachableError: the server does not say how it ended.
-            RegistryError: that cannot be noted.
+            RegistryError: the end cannot be recorded.
         """
         await self._settled(await self._client.finished(prompt_id))
 
@@ -207,7 +207,7 @@ class Sent:
         self._say(f"{finished.prompt_id} {finished.end}{f': {cause}' if cause else ''}")
 
     async def _acquit(self, prompt_id: str) -> None:
-        """Tell no longer of a prompt that ran when the server ended, and is over now."""
+        """Stop reporting that a prompt ran when the server ended: it is over now."""
         one = self.prompts.get(prompt_id)
         if prompt_id in self.suspects and one is not None and one.batch_id is not None:
             await lanes.journal(self._batches.tell, one.batch_id, "")
@@ -219,10 +219,11 @@ class Sent:
         self.forget(submission.prompt_id)
 
     async def judge(self, gone: Sequence[Submission]) -> None:
-        """Have what went with its server sent again, but for what has ended that twice; what only waited is innocent.
+        """Send prompts again that went with their server, except those that have ended it twice, or only waited.
 
-        What kills its server at once is neither seen nor heard to run: of several that went, the first then has, since
-        they run in this order. It is sent by itself next time, so that it is surely the one if that happens again.
+        A prompt that kills its server at once is neither seen nor reported to run. So if none of several is known to
+        have run, the first one has, since they run in this order. It is sent alone next time: if the server ends again,
+        it is the cause.
         """
         ran = {one for one in (submission.prompt_id for submission in gone) if one in self._running()}
         for place, submission in enumerate(gone):
@@ -236,8 +237,8 @@ class Sent:
             if end is None and submission.batch_id is None and submission.stage is Stage.SENDING:
                 await self.take_back(submission)
                 continue
-            # Lost first: one that was to be stopped for its time limit has failed with that, and stays so. Without a
-            # batch it stays lost: who submitted it may not want it any more.
+            # Lost first: a prompt that was to be stopped at its time limit has failed with that, and stays so. A prompt
+            # without a batch stays lost: its submitter may not want it any more.
             await self._end(prompt_id, End.LOST, f"{RAN}: {end.text}" if end else REASONS[Fate.AGAIN])
             await lanes.journal(self._batches.take_back, [prompt_id])
             if end is not None and submission.batch_id is not None:

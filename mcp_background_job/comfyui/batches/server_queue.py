@@ -1,7 +1,7 @@
 """The queue of a server as a whole: paused, resumed, and its pending prompts moved or canceled.
 
-What is taken out of ComfyUI's queue to be sent again is wished for first (``requeue``). So neither its feeder nor
-whoever looks takes it for dropped by somebody else, and if this process dies in between it is sent again all the same.
+Before a prompt is taken out of ComfyUI's queue to be sent again, that wish is recorded (``requeue``). So neither the
+feeder nor a look takes it for dropped by somebody else, and if this process dies in between, it is still sent again.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from mcp_background_job.registry.servers import SqliteServers
 
 Place = Literal["front", "end"]
 
-#: Takes the lock under which queue and process of the server are changed, for what it is told.
+#: Takes the lock for changes of the server's queue and process, for the named action.
 Alone = Callable[[str], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True)
 class PausedQueue:
-    """What became of a request to pause a queue, or to resume it.
+    """The result of a request to pause or resume a queue.
 
     Attributes:
-        is_paused: nothing of ours is sent now.
-        waiting: prompts of ours that wait to be sent when it is resumed, beside those of batches.
-        taken_back: prompts that were taken out of ComfyUI's queue for that.
-        kept: prompts of ours that could not be, each with where it is instead.
+        is_paused: whether nothing of ours is sent now.
+        waiting: our prompts without a batch that wait to be sent once the queue is resumed.
+        taken_back: prompts that were taken out of ComfyUI's queue for the pause.
+        kept: prompts of ours that could not be taken out, each with where it is instead.
         running: prompts of ours that run, and end by themselves.
         others: how many pending prompts of others stay.
-        trouble: why the server's queue is not known.
+        trouble: why the server's queue is unknown.
     """
 
     is_paused: bool
@@ -71,7 +71,7 @@ class ServerQueue:
         feeders: FeederJobs,
         alone: Alone,
     ) -> None:
-        """Takes what it works on."""
+        """Takes its parts."""
         self._client = client
         self._journal = journal
         self._batches = batches
@@ -85,7 +85,7 @@ class ServerQueue:
     # -- pause and resume ------------------------------------------------------------------------------------------
 
     async def pause(self, *, by: str) -> PausedQueue:
-        """Send nothing of ours to the server; what of it is pending there is taken back, and others' prompts stay."""
+        """Send nothing of ours to the server; our pending prompts are taken back, and others' prompts stay."""
         await lanes.journal(self._servers.pause, self._server, by=by, at=time.time())
         try:
             async with self._alone("pause"):
@@ -104,14 +104,14 @@ class ServerQueue:
         return replace(standing, taken_back=taken.out, kept=taken.kept, running=running, others=others)
 
     async def _await_sent(self) -> None:
-        """Return when nothing is on its way to the server any more; nothing else will be, while it is paused."""
+        """Return once nothing is on its way to the server any more; while it is paused, nothing else will be."""
         await is_sent(lambda: lanes.journal(self._batches.is_sending, self._server))
 
     async def _ours(self, queue: Queue) -> dict[str, Submission]:
         ids = [item.prompt_id for item in (*queue.running, *queue.pending)]
         known = await lanes.journal(lambda: [self._journal.get(prompt_id) for prompt_id in ids])
         ours = [one for one in known if one is not None and one.is_ours]
-        # What release 1.0.0 feeds it would take for dropped by somebody else.
+        # A dispatcher of release 1.0.0 would take its prompts for dropped by somebody else.
         theirs = {one for one in {one.batch_id for one in ours} if one and await self._feeders.has_dispatcher(one)}
         return {one.prompt_id: one for one in ours if one.batch_id not in theirs}
 
@@ -129,7 +129,7 @@ class ServerQueue:
         await lanes.journal(self._batches.take_back_singles, prompt_ids)
 
     async def resume(self) -> PausedQueue:
-        """Send again what waits, under the same ids and in the same order."""
+        """Send the waiting prompts again, under the same ids and in the same order."""
         before = await self.standing()
         await lanes.journal(self._servers.resume, self._server)
         if self._server in await lanes.journal(self._servers.with_work):
@@ -137,7 +137,7 @@ class ServerQueue:
         return replace(before, is_paused=False)
 
     async def standing(self) -> PausedQueue:
-        """Return whether the queue is paused, and what waits for it to be resumed."""
+        """Return whether the queue is paused, and how many prompts wait for it to be resumed."""
         server = await lanes.journal(self._servers.get, self._server)
         waiting = await lanes.journal(self._servers.waiting_singles, self._server)
         return PausedQueue(is_paused=server.is_paused, waiting=len(waiting))
@@ -148,8 +148,8 @@ class ServerQueue:
         """Move a pending prompt before or behind all others; returns in words what was done.
 
         Raises:
-            InvalidRequestError: it does not wait.
-            UnreachableError: the server gives no answer; the prompt is there, or will be sent again.
+            InvalidRequestError: the prompt is not pending.
+            UnreachableError: the server does not answer; the prompt is there, or will be sent again.
         """
         if await self._move_waiting(prompt_id, to):
             return f"it is the {'next' if to == 'front' else 'last'} to be sent"
@@ -194,7 +194,7 @@ class ServerQueue:
     # -- cancel ----------------------------------------------------------------------------------------------------
 
     async def cancel_waiting(self, *, by: str) -> tuple[tuple[str, ...], int]:
-        """Cancel all that is yet to be sent; returns the batches that this cancels, and how many prompts."""
+        """Cancel all prompts that are not sent yet; returns the canceled batches, and the number of prompts."""
 
         def cancel() -> tuple[tuple[str, ...], int]:
             now = time.time()

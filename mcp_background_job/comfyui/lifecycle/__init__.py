@@ -1,1 +1,1 @@
-"""Starting, stopping and restarting ComfyUI, and what is carried over."""
+"""Starts, stops and restarts ComfyUI, and carries prompts over."""

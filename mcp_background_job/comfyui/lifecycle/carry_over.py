@@ -20,10 +20,10 @@ from mcp_background_job.registry.seen import SeenQueue
 
 Requeue = Literal["none", "pending", "all"]
 
-#: What is said where prompts were lost that need not have been.
+#: Said if prompts were lost although they could have been submitted again.
 DEFAULT = 'by default (requeue="none") nothing is submitted again; requeue="pending" or "all" would have done it'
 
-#: Prompts that a person who is asked reads of, and characters of a note.
+#: The most prompts that a question to a person names, and the characters of a note.
 _MAX_TOLD = 5
 _NOTE = 60
 
@@ -35,15 +35,16 @@ _REASON = "ComfyUI was stopped before it ended, and a restart empties its queue"
 
 @dataclass(frozen=True)
 class Luggage:
-    """The prompts of a server that is about to go.
+    """The prompts of a server that is about to end.
 
     Attributes:
-        running: the prompts that run.
-        pending: those that wait, in order.
-        of_batches: those, running or pending, that their batches submit again by themselves.
-        is_guess: the server gave no answer, so this is what the journal has without an end, and what was last seen of
-            its queue; if nobody has seen it, the first is taken for the one that runs.
-        seen_at: when it was last seen (seconds since the epoch), if it gave no answer and somebody has.
+        running: the running prompts.
+        pending: the waiting ones, in order.
+        of_batches: running or pending prompts that their batches submit again by themselves.
+        is_guess: whether the server did not answer. These are then the journal's prompts without an end, and the queue
+            as it was last seen; if it was never seen, the first prompt counts as the running one.
+        seen_at: when the queue was last seen (seconds since the epoch), if the server did not answer and somebody has
+            seen it.
     """
 
     running: tuple[Submission, ...] = ()
@@ -59,20 +60,20 @@ class Luggage:
 
     @property
     def all(self) -> tuple[Submission, ...]:
-        """All that would be lost if nobody carried them, in order."""
+        """All prompts that would be lost if nobody submitted them again, in order."""
         return self.running + self.pending
 
 
 @dataclass(frozen=True)
 class Carried:
-    """What became of the wished for: new ids by old ones, and those that the new server did not take, with why."""
+    """The results of submitting again: new ids by old ones; and prompts that the new server refused, with reasons."""
 
     requeued: dict[str, str]
     refused: dict[str, str]
 
 
 async def pack(journal: Journal, server: str, queue: Queue | None, seen: SeenQueue | None = None) -> Luggage:
-    """Journal what a server has, and return it; what it had when it was last seen, if it gives no answer."""
+    """Journal a server's prompts, and return them; if it does not answer, those that it had when it was last seen."""
     if queue is None:
         return await _remembered(journal, server, seen)
 
@@ -127,10 +128,10 @@ def told(luggage: Luggage) -> str:
 
 
 async def wish(journal: Journal, luggage: Luggage, requeue: Requeue) -> list[Submission]:
-    """Note which prompts are to be submitted again, and no others of these; returns them.
+    """Record which prompts are to be submitted again, and that the others are not; returns them.
 
-    This comes before their server is ended: should this process end in between, whoever looks at the server next finds
-    the wish, and submits what the server does not have.
+    This comes before their server is ended. If this process ends in between, the next look at the server finds the
+    wish, and submits the prompts that the server does not have.
     """
     again = _carried(luggage, requeue)
     ids = [entry.prompt_id for entry in again]
@@ -144,7 +145,7 @@ def _carried(luggage: Luggage, requeue: Requeue) -> list[Submission]:
 
 
 def check_agreed(luggage: Luggage, requeue: Requeue, agreed: frozenset[str] | None) -> None:
-    """Refuse to lose prompts beyond those that are agreed to be lost; ``None`` agrees to all.
+    """Refuse to lose prompts beyond those that the person agreed to lose; ``None`` agrees to all.
 
     Raises:
         WouldLoseError: there are such prompts.
@@ -175,7 +176,7 @@ def _of(entry: Submission) -> str:
 
 
 async def take_back(journal: Journal, entries: Iterable[Submission]) -> None:
-    """Note that prompts are at their server as before, and wished for no longer."""
+    """Record that prompts are at their server as before, and need not be submitted again."""
 
     def note() -> None:
         for entry in entries:
@@ -185,15 +186,15 @@ async def take_back(journal: Journal, entries: Iterable[Submission]) -> None:
 
 
 async def leave_behind(journal: Journal, luggage: Luggage) -> None:
-    """Mark all as lost, since their server is gone; those that are wished for, or have a batch, run again."""
+    """Mark all prompts as lost with their server; those to be submitted again, or with a batch, run again."""
     ids = [entry.prompt_id for entry in (*luggage.all, *luggage.of_batches)]
     await lanes.journal(journal.ended, ids, End.LOST, at=time.time(), reason=_REASON)
 
 
 async def requeue_wanted(journal: Journal, submitter: Submitter, client: Client) -> Carried:
-    """Submit again what is wished for, under the same ids and in the same order; nothing that the server has already.
+    """Submit prompts again, under the same ids and in the same order, except those that the server already has.
 
-    It has what was sent by somebody who ended before he could note it, and all of it if it was never ended.
+    It has prompts whose sender ended before it could record them, and all of them if it was never ended.
     """
     wanted = await lanes.journal(journal.to_requeue, client.endpoint.url)
     requeued: dict[str, str] = {}
@@ -220,11 +221,11 @@ async def _once(
     if item := queue.find(prompt_id):
         await lanes.journal(journal.resubmitted, prompt_id, number=item.number, at=entry.submitted_at)
         return Accepted(prompt_id, item.number, ())
-    # After the queue and not before: a prompt that ends in between is in the history by now.
+    # The history is read after the queue: a prompt that ends in between is in the history by now.
     if finished := await client.finished(prompt_id):
         await lanes.journal(journal.ended, [prompt_id], finished.end, at=finished.ended_at or time.time())
         return None
-    # Each in its turn at the end: of several that each go to the front, the last would be first.
+    # Each goes to the end of the queue: if several each went to the front, the last would be first.
     answer = await submitter.send(replace(entry, front=False))
     if not isinstance(answer, Refused):
         await lanes.journal(journal.resubmitted, prompt_id, number=answer.number, at=time.time())

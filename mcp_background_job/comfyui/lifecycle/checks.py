@@ -19,16 +19,16 @@ from mcp_background_job.processes.listeners import listener_on
 from mcp_background_job.processes.portrait import Portrait
 from mcp_background_job.registry.journal_base import Journal
 
-#: Who forces a restart knows that something is wrong; a server that is not wedged tells its queue in milliseconds.
+#: Seconds. A forced restart assumes that something is wrong; a server that is not wedged answers in milliseconds.
 _FORCED_LOOK_S = 0.8
 
-#: Characters of a command that a refusal shows.
+#: Characters of a command in a refusal.
 _COMMAND_LENGTH = 200
 
-#: What becomes of prompts, and what by default.
+#: What happens to prompts, and the default.
 _REQUEUE = 'requeue="pending" submits the pending ones again, "all" the running one too; by default they are lost'
 
-#: Prompts that a refusal names.
+#: The most prompts that a refusal names.
 _MAX_LISTED = 5
 
 
@@ -36,7 +36,7 @@ class Checks:
     """Looks at a server before anything is done to its process."""
 
     def __init__(self, client: Client, journal: Journal, records: ServerRecords, memory: QueueMemory) -> None:
-        """Takes what it looks at."""
+        """Takes its parts."""
         self._memory = memory
         self._client = client
         self._journal = journal
@@ -44,7 +44,7 @@ class Checks:
         self._endpoint = client.endpoint
 
     async def check_nobody_else_listens(self) -> None:
-        """Refuse a port that is held by a process which we may not look into."""
+        """Refuse a port that is held by a process which we may not inspect."""
         listener = await lanes.scan(listener_on, self._endpoint.port)
         if listener is not None and listener.pid is None:
             port = self._endpoint.port
@@ -54,7 +54,7 @@ class Checks:
             )
 
     async def check_is_comfyui(self, process: ServerProcess, error: UnreachableError) -> None:
-        """Refuse a process that gives no answer and does not look like ComfyUI."""
+        """Refuse a process that does not answer and does not look like ComfyUI."""
         portrait = process.portrait
         known = await lanes.look(self._records.load, self._endpoint.port)
         if known and (known.pid, known.birth) == (portrait.pid, portrait.birth):
@@ -81,7 +81,7 @@ class Checks:
             )
 
     async def look_before(self, process: ServerProcess, *, force: bool) -> Luggage:
-        """Return what would be lost; refuses if that is anything, or cannot be known, and it is not forced."""
+        """Return what would be lost; refuses if anything would be, or if that is unknown, unless forced."""
         queue: Queue | None = None
         trouble: UnreachableError | None = None
         try:

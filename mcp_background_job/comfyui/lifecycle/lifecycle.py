@@ -59,7 +59,7 @@ class Lifecycle:
         settings: Settings,
         lock_path: str,
     ) -> None:
-        """Takes what it works on; ``lock_path`` is shared by all who act on the same server."""
+        """Takes its parts; ``lock_path`` is shared by all processes that act on the same server."""
         self._client = client
         self._journal = journal
         self._attempts = attempts
@@ -76,16 +76,16 @@ class Lifecycle:
         self._later: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
-        """Leave what was left for later to others."""
+        """Leave pending tasks to other processes."""
         for task in self._later:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
 
     async def start(self, *, client: str, wait_s: float, again: Again = "no") -> Outcome:
-        """Start ComfyUI as a background job, and wait until it answers; with ``again`` also when it has failed.
+        """Start ComfyUI as a background job, and wait until it answers; with ``again``, it restarts after failures.
 
         Raises:
-            LifecycleError: it is remote, nothing says how to start it, or another program holds its port.
+            LifecycleError: it is remote, no setting says how to start it, or another program holds its port.
         """
         began = time.monotonic()
         async with self.alone("start"):
@@ -96,12 +96,12 @@ class Lifecycle:
         return replace(outcome, took_s=time.monotonic() - began)
 
     async def stop(self, *, client: str, force: bool, agreed: frozenset[str] | None = None) -> Outcome:
-        """End ComfyUI and everything that it started; of prompts, lose only those that are agreed, if that is said.
+        """End ComfyUI and everything that it started; if ``agreed`` is given, lose only these prompts.
 
         Raises:
-            LifecycleError: it is busy and not forced, or not ours to stop.
-            WouldLoseError: others would be lost.
-            SurvivorsError: SIGKILL did not end all of it.
+            LifecycleError: it is busy and the stop is not forced, or it is not ours to stop.
+            WouldLoseError: other prompts would be lost.
+            SurvivorsError: processes survived SIGKILL.
         """
         began = time.monotonic()
         async with self.alone("stop"):
@@ -131,13 +131,14 @@ class Lifecycle:
     ) -> Outcome:
         """End ComfyUI with everything that it started, run it again as it was run, and wait until it answers.
 
-        Of prompts, lose only those that are agreed, if that is said: what is in the queue may change while a person
-        decides, and they are not asked under the lock.
+        If ``agreed`` is given, lose only these prompts: the queue may change while a person decides, since they are not
+        asked under the lock.
 
         Raises:
-            WouldLoseError: others would be lost.
-            LifecycleError: it is busy and not forced, or nobody here can restart it; the message says who can and how.
-            SurvivorsError: SIGKILL did not end all of it; it was not started again.
+            WouldLoseError: other prompts would be lost.
+            LifecycleError: it is busy and the restart is not forced, or nobody here can restart it; the message says
+                who can and how.
+            SurvivorsError: processes survived SIGKILL; it was not started again.
         """
         began = time.monotonic()
         deadline = began + wait_s
@@ -147,7 +148,7 @@ class Lifecycle:
                 await self._checks.check_nobody_else_listens()
                 seen = await self._memory.last(None)
                 luggage = await carry_over.pack(self._journal, self._endpoint.url, None, seen)
-                if seen is None and not luggage.all:  # as far as anybody knows there was none that could have died
+                if seen is None and not luggage.all:  # as far as anybody knows, there was no prompt to lose
                     luggage = Luggage()
                 startup = await self.job.startup()
                 again = await self._wish(luggage, requeue)
@@ -177,23 +178,23 @@ class Lifecycle:
         )
 
     async def stake(self) -> Luggage:
-        """Return the prompts that a restart would end, as far as anybody knows; ends nothing.
+        """Return the prompts that a restart would end, as far as they are known; ends nothing.
 
         Raises:
-            LifecycleError: what answers there is not ours to restart.
+            LifecycleError: the process that answers there is not ours to restart.
         """
         process = await self._process()
         return await self._checks.look_before(process, force=True) if process else Luggage()
 
     async def restart_after(self, job_id: str, *, client: str, wait_s: float) -> Outcome:
-        """End ComfyUI, and have it run again when the job that this process is part of has completed.
+        """End ComfyUI, and have it run again once the job that this process is part of has completed.
 
-        What a job starts is part of it and ends with it. So the start is left in the queue, which is served by the
-        job's runner as its last act. What waits is submitted again when ComfyUI is ready.
+        A process that a job starts is part of the job and ends with it. So the start is left in the queue, which the
+        job's runner serves as its last act. Waiting prompts are submitted again when ComfyUI is ready.
 
         Raises:
             LifecycleError: nobody here can restart it; the message says who can and how.
-            SurvivorsError: SIGKILL did not end all of it; it is not started again.
+            SurvivorsError: processes survived SIGKILL; it is not started again.
         """
         began = time.monotonic()
         async with self.alone("restart"):
@@ -209,7 +210,7 @@ class Lifecycle:
             await lanes.write(self._records.save, self._endpoint.port, process.portrait)
             startup = await self.job.startup()
             again = await self._wish(luggage, "pending")
-            # Before the end of the old one, so that there is somebody to start the new one, whoever dies now.
+            # Before the old one ends: if this process dies, the start is queued all the same.
             job = await self.job.launch_after(startup, client, job_id)
             try:
                 await self.job.end(process, client, "restart_comfyui")
@@ -220,33 +221,33 @@ class Lifecycle:
         return Outcome("queued", job_id=job.job_id, old_pid=process.pid, to_requeue=_ids(again))
 
     async def resume_requeue(self) -> Carried | None:
-        """Submit again what an earlier restart left to be submitted; ``None`` if it cannot be now, or is under way."""
+        """Submit prompts that an earlier restart left to submit; ``None`` if that is impossible now, or under way."""
         if not await lanes.journal(self._journal.to_requeue, self._endpoint.url):
             return None
         try:
-            await self._client.queue()  # not under the lock: who waits for an answer must not hold up a restart
+            await self._client.queue()  # not under the lock: a wait for an answer must not hold up a restart
             async with self.alone("requeue"):
                 return await carry_over.requeue_wanted(self._journal, self._submitter, self._client)
         except (LifecycleError, UnreachableError):
             return None
 
     async def last_job(self, process: ServerProcess | None) -> Job | None:
-        """Return the job that a process is part of; without a process, the job that ran ComfyUI here last."""
+        """Return the job that a process is part of; without a process, the job that last ran ComfyUI here."""
         return await self.job.of(process) if process else await self.job.named_job()
 
     async def _wish(self, luggage: Luggage, requeue: Requeue) -> list[Submission]:
-        """Note, before the server is ended, that this is our doing, and what is to be submitted again; returns that."""
+        """Record, before the server is ended, that we end it, and which prompts to submit again; returns these."""
         await lanes.journal(self._attempts.about_to_end, self._endpoint.url)
         return await carry_over.wish(self._journal, luggage, requeue)
 
     @contextlib.asynccontextmanager
     async def alone(self, what: str) -> AsyncGenerator[None]:
-        """Act on the server's process or queue while nobody else does.
+        """Act on the server's process or queue while no other process does.
 
         Raises:
-            LifecycleError: somebody does.
+            LifecycleError: another process does.
         """
-        # Not waited for: what another does takes minutes, and makes this needless or wrong.
+        # No wait: the other action takes minutes, and may make this one needless or wrong.
         async with locks.held(lambda: lock.acquire(self._lock_path), patience_s=0.0) as got:
             if not got:
                 raise LifecycleError(
@@ -280,7 +281,7 @@ class Lifecycle:
         return await lanes.scan(ServerProcess.find, self._endpoint)
 
     async def _carry(self, outcome: Outcome, luggage: Luggage, again: list[Submission]) -> Outcome:
-        """Submit again what was wished for, or see to it that somebody will; say what became of each prompt."""
+        """Submit the chosen prompts again, now or later; the outcome says what became of each prompt."""
         wished = _ids(again)
         lost = tuple(prompt_id for prompt_id in _ids(luggage.all) if prompt_id not in wished)
         default = carry_over.DEFAULT if lost and not again else ""
@@ -296,7 +297,7 @@ class Lifecycle:
         return replace(outcome, requeued=carried.requeued, requeue_refused=carried.refused)
 
     def _requeue_later(self, job_id: str) -> None:
-        """Submit again when the server is ready, if this process lives; otherwise the next look at it does."""
+        """Submit again when the server is ready, if this process lives; otherwise the next look at the server does."""
 
         async def when_ready() -> None:
             until = Until(Kind.PORT, port=self._endpoint.port)
@@ -358,7 +359,7 @@ class Lifecycle:
         return replace(outcome, status="requested", to_requeue=_ids(again), detail=detail)
 
 
-#: A wait in the background, repeated until something comes of it.
+#: Seconds of a wait in the background, which is repeated until it succeeds.
 _LONG_WAIT_S = 50.0
 
 

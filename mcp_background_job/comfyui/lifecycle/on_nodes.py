@@ -1,7 +1,8 @@
-"""ComfyUI as a job on another machine: started there, ended, and started again, which is another job.
+"""ComfyUI as a job on another machine: started there, ended, and started again as another job.
 
-It listens on the loopback of its node, since a port of the node would let every user of the cluster in. The number is
-chosen here, at random: if another has it there, ComfyUI says so and ends, and nothing else is reached under it.
+It listens on the loopback of its node, since a port of the node would let every user of the cluster in. The port is
+chosen here, at random. If another program has it there, ComfyUI reports that and ends; nothing else is reached under
+it.
 """
 
 from __future__ import annotations
@@ -32,18 +33,18 @@ from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.pools import SqlitePools
 
-#: Ports that are not given out to connections, where nothing else is expected (Linux: from 32768 on).
+#: Ports that systems do not give to outgoing connections, and that other programs rarely use (Linux: those from 32768).
 _PORTS = range(20_000, 32_000)
 
 #: Lines of output that show why a start failed.
 _LAST_LINES = 25
 
-#: Told of what a restart cannot keep.
+#: Said about what a restart cannot keep.
 _ANOTHER_JOB = "it is another job, which has a new place in the queue of its cluster"
 
 
 class NodeServers:
-    """Starts ComfyUIs on nodes, which join the pool."""
+    """Starts ComfyUIs on nodes; they join the pool."""
 
     def __init__(
         self,
@@ -55,15 +56,15 @@ class NodeServers:
         named: tuple[str, ...],
         reach: Callable[[str], Awaitable[None]],
     ) -> None:
-        """Takes what it works on.
+        """Takes its parts.
 
         Args:
             manager: starts jobs.
-            pools: where members are.
+            pools: the table of members.
             settings: say how to start ComfyUI.
-            pool: that they join.
+            pool: the pool that they join.
             named: the members that the settings name.
-            reach: asks the ComfyUI of a name whether it answers, and raises UnreachableError if it does not.
+            reach: asks the ComfyUI of a name whether it answers; raises UnreachableError if it does not.
         """
         self._manager = manager
         self._pools = pools
@@ -76,8 +77,8 @@ class NodeServers:
         """Start ComfyUI on a node, and wait until it answers.
 
         Raises:
-            LifecycleError: nothing says how to start it, or it would run on this machine.
-            InvalidRequestError: there is no such place, or it cannot give that.
+            LifecycleError: no setting says how to start it, or it would run on this machine.
+            InvalidRequestError: there is no such place, or it cannot fulfil the wishes.
             LaunchError: it was not submitted.
         """
         began = time.monotonic()
@@ -104,7 +105,7 @@ class NodeServers:
             name=f"comfyui-{port}",
             cwd=startup.cwd,
             env={**startup.variables, PORT_VARIABLE: str(port)},
-            # See ServerJob: without a terminal the prints of nodes stay in a buffer.
+            # See ServerJob: without a terminal, the output of nodes stays in a buffer.
             stdin="pty",
             is_own=True,
             parent=ROOT,
@@ -114,7 +115,7 @@ class NodeServers:
         return (await self._manager.start(request, client=client)).job
 
     async def _await_ready(self, job: Job, port: int, deadline: float) -> Outcome:
-        """Wait until the port is opened by this job, and answers."""
+        """Wait until this job has opened the port, and answers."""
         until = Until(Kind.PORT, port=port)
         wait_s = max(0.0, deadline - time.monotonic())
         waited = await self._manager.wait(job, WaitRequest(until=until, wait_s=wait_s, from_start=True))
@@ -147,7 +148,7 @@ class NodeLifecycle(Lifecycle):
     """Acts on one ComfyUI that runs as a job on another machine."""
 
     def on_node(self, job_id: str, servers: NodeServers, pools: SqlitePools, batches: SqliteBatches) -> None:
-        """Names its job, what starts another, and where pools and batches are."""
+        """Takes its job, the starter of other jobs, and the tables of pools and batches."""
         self._job_id = job_id
         self._servers = servers
         self._pools = pools
@@ -198,7 +199,7 @@ class NodeLifecycle(Lifecycle):
         return await self.restart(client=client, force=True, requeue="pending", wait_s=wait_s)
 
     async def stake(self) -> Luggage:
-        """Return the prompts that a restart would end, as far as anybody knows."""
+        """Return the prompts that a restart would end, as far as they are known."""
         return await self._luggage(force=True)
 
     async def last_job(self, process: ServerProcess | None) -> Job | None:  # noqa: ARG002  of another machine
@@ -219,7 +220,7 @@ class NodeLifecycle(Lifecycle):
         await self._wish(luggage, requeue)
         await self._manager.kill(self._job_id, by=client or why, why=why, grace_s=GRACE_S)
         await carry_over.leave_behind(self._journal, luggage)
-        # Its feeder may never look again at a server that is not there any more.
+        # Its feeder may never look again at a server that no longer exists.
         await lanes.journal(self._batches.take_back, [entry.prompt_id for entry in luggage.of_batches])
         return luggage
 

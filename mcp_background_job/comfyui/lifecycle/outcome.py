@@ -1,4 +1,4 @@
-"""What a start, stop or restart of ComfyUI came to."""
+"""The outcome of a start, stop or restart of ComfyUI."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a lifecycle action came to.
+    """The outcome of a lifecycle action.
 
     Attributes:
         status: started, already_running, starting, failed, queued, stopped, not_running, restarted or requested.
         job_id: the job that ComfyUI runs as.
-        pid: of the process that answers now.
-        old_pid: of the one that was ended.
+        pid: pid of the process that answers now.
+        old_pid: pid of the process that was ended.
         stopped: pids that were ended.
-        took_s: seconds that all took.
+        took_s: seconds that it all took.
         requeued: prompts that were submitted again: new ids by old ones.
-        requeue_refused: prompts that the new server did not take, with why.
+        requeue_refused: prompts that the new server refused, with the reason.
         to_requeue: prompts that will be submitted again when the server is ready.
-        lost: prompts that are gone with the old process.
+        lost: prompts that were lost with the old process.
         of_batches: prompts that were cut off, and that their batches submit again.
         output: the last lines of a ComfyUI that ended while it started.
-        detail: for what the status alone does not say.
+        detail: what the status alone does not say.
     """
 
     status: str

@@ -25,34 +25,34 @@ from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.processes.family import end_family
 from mcp_background_job.processes.listeners import listener_on
 
-#: ComfyUI has no handler for SIGTERM and ends at once; what ignores it is a child that holds video memory.
+#: Seconds. ComfyUI has no handler for SIGTERM and ends at once; a process that ignores it is a child with video memory.
 GRACE_S = 1.0
 
-#: After SIGKILL a process that sits in a driver may take some seconds to let go.
+#: Seconds: after SIGKILL, a process that is inside a driver may take some to end.
 PATIENCE_S = 5.0
 
-#: The kernel closes the port with the process; another process that has inherited it may be slower.
+#: Seconds: the kernel closes the port with the process; another process that inherited it may be slower.
 PORT_FREE_S = 5.0
 
-#: Between two looks at a port, which tells nobody when it is free or answers.
+#: Seconds between two looks at a port: no event says that it is free or answers.
 _LOOK_S = 0.1
 
 #: Lines of output that show why a start failed.
 _LAST_LINES = 25
 
 
-#: Repetitions in a row after which a ComfyUI that fails is left to people: several prompts of a batch may each end it
-#: three times before they are known for that.
+#: Restarts in a row after which a failing ComfyUI is left to people: several prompts of a batch may each end it three
+#: times before they are known for it.
 _ATTEMPTS = 30
 
 
 class ServerJob:
-    """The job that a server runs as, or would."""
+    """The job that a server runs as, or would run as."""
 
     def __init__(
         self, client: Client, manager: JobManager, records: ServerRecords, baselines: Baselines, settings: Settings
     ) -> None:
-        """Takes what it works on."""
+        """Takes its parts."""
         self._client = client
         self._manager = manager
         self._records = records
@@ -61,7 +61,7 @@ class ServerJob:
         self._endpoint = client.endpoint
 
     async def named_job(self) -> Job | None:
-        """Return the job that ran ComfyUI on this port last."""
+        """Return the job that last ran ComfyUI on this port."""
         try:
             return await self._manager.find(of_no_project(self._name), Asker(NO_PROJECT))
         except UnknownJobError:
@@ -72,7 +72,7 @@ class ServerJob:
         return f"comfyui-{self._endpoint.port}"
 
     async def of(self, process: ServerProcess) -> Job | None:
-        """Return the job that a process is part of; ``None`` if it was not started by us."""
+        """Return the job that a process is part of; ``None`` if we did not start it."""
         job_id = process.portrait.environ.get(JOB_ID_VARIABLE)
         if job_id is None:
             return None
@@ -80,15 +80,15 @@ class ServerJob:
             details = await self._manager.details(job_id)
         except UnknownJobError:
             return None
-        # The environment is what the process says of itself; the tree is the kernel's word.
+        # The process chooses its environment; the tree comes from the kernel.
         return details.job if details.usage and process.pid in details.usage.pids else None
 
     async def end(self, process: ServerProcess, client: str, why: str) -> Outcome:
         """End a process and everything that it started, and wait until its port is free.
 
         Raises:
-            SurvivorsError: SIGKILL did not end all of it, or that cannot be known.
-            LifecycleError: the port is held by somebody else now.
+            SurvivorsError: processes survived SIGKILL, or may have.
+            LifecycleError: another process holds the port now.
         """
         job = await self.of(process)
         if job:
@@ -111,7 +111,7 @@ class ServerJob:
         return Outcome("stopped", job_id=job.job_id if job else None, old_pid=process.pid, stopped=members)
 
     async def stop_without_port(self, client: str) -> Outcome:
-        """End a ComfyUI of ours that does not listen: it is starting, or what it left behind lives on."""
+        """End our ComfyUI if it does not listen: it is starting, or processes that it left behind are alive."""
         job = await self.named_job()
         if job is None or job.state is State.EXITED:
             return Outcome("not_running", detail=f"nothing listens on port {self._endpoint.port}")
@@ -129,7 +129,7 @@ class ServerJob:
             await asyncio.sleep(_LOOK_S)
 
     async def startup(self) -> Startup:
-        """Return how to run it: as it ran before, else as the settings say."""
+        """Return how to run it: as it last ran, else as the settings say."""
         return await lanes.look(self._startup)
 
     def _startup(self) -> Startup:
@@ -153,12 +153,12 @@ class ServerJob:
     async def launch(
         self, startup: Startup, client: str, deadline: float, *, afresh: bool = False, again: Again | None = None
     ) -> Outcome:
-        """Start the job and wait until it is ready; ``afresh`` ends what is left of an earlier one of its name.
+        """Start the job and wait until it is ready; ``afresh`` first ends the remains of an earlier job of its name.
 
-        ``again`` says whether it is started again when it fails; without it that is as it was.
+        ``again`` says whether the job restarts after failures; by default as the last job did.
         """
         request = self._request(startup, await self._again() if again is None else again)
-        # One that was started and does not listen is starting: two would fight for the port.
+        # A started job that does not listen yet is starting: two would fight for the port.
         request = replace(request, if_running="restart" if afresh else "return")
         started = await self._manager.start(request, client=client)
         if started.job.state is State.QUEUED:
@@ -167,12 +167,12 @@ class ServerJob:
         return await self._await_ready(started.job, deadline)
 
     async def launch_after(self, startup: Startup, client: str, job_id: str) -> Job:
-        """Have the job started when another has completed: by that one's runner, and so not as a part of it."""
+        """Have the job started when another has completed: by that job's runner, and so not as a part of it."""
         request = replace(self._request(startup, await self._again()), if_running="new", after=(job_id,))
         return (await self._manager.start(request, client=client)).job
 
     async def _again(self) -> Again:
-        """Tell whether the job that ran ComfyUI here last was to be started again when it failed."""
+        """Tell whether the job that last ran ComfyUI here was to restart after failures."""
         job = await self.named_job()
         spec = (await self._manager.details(job.job_id)).spec if job else None
         return "on-failure" if spec is not None and spec.attempts_file is not None else "no"
@@ -184,18 +184,18 @@ class ServerJob:
             cwd=startup.cwd,
             environment=startup.environment,
             env=startup.variables,
-            # ComfyUI wraps its streams: without a terminal the prints of nodes stay in a buffer (measured).
+            # ComfyUI wraps its streams: without a terminal, the output of nodes stays in a buffer (measured).
             stdin="pty",
             is_own=True,
             restart=again,
             attempts=_ATTEMPTS,
-            # It serves all that the user does; the job of an agent that happens to (re)start it must not end it.
+            # It serves everything that the user does; the job of an agent that happens to (re)start it must not end it.
             parent=ROOT,
             project=NO_PROJECT,
         )
 
     async def _await_ready(self, job: Job, deadline: float) -> Outcome:
-        """Wait until the port is opened by this job and no other, and answers."""
+        """Wait until this job, and no other, has opened the port, and answers."""
         until = Until(Kind.PORT, port=self._endpoint.port)
         wait_s = max(0.0, deadline - time.monotonic())
         waited = await self._manager.wait(job, WaitRequest(until=until, wait_s=wait_s, from_start=True))

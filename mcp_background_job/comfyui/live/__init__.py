@@ -1,1 +1,1 @@
-"""What is heard of prompts while they run, passed on to whoever looks at them from another process."""
+"""Passes on reports about running prompts to other processes that watch them."""

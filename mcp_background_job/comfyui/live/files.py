@@ -1,8 +1,8 @@
-"""The newest of what was heard of each prompt that runs, as files: one per prompt, replaced as a whole.
+"""The newest reports on each running prompt, as files: one per prompt, replaced as a whole.
 
-ComfyUI tells how far a prompt is, and shows previews, to the one connection that submitted it: of a server of ours, or
-of the feeder. Whoever looks from another process, a dashboard for example, reads it here. A line of JSON stands before
-the picture. Nothing is written while nobody looks.
+ComfyUI reports progress, and sends previews, only to the connection that submitted the prompt: one of our servers, or
+the feeder. Another process that watches, such as a dashboard, reads the reports here. A line of JSON precedes the
+picture. Nothing is written while nobody watches.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from typing import Any
 from mcp_background_job.comfyui.wire.nodes import Live, Node
 from mcp_background_job.comfyui.wire.previews import Preview
 
-#: Whoever looks says so every few seconds; after this time without a word nobody does.
+#: A watcher says so every few seconds; after so many seconds without that, nobody watches.
 LOOKED_ON_S = 15.0
 
-#: A file that nobody has replaced for so long is of a process that was killed.
+#: A file that was not replaced for so many seconds was left by a process that was killed.
 _LEFT_S = 3600.0
 
 _MARK = "looked-on"
 
 
 class LiveFiles:
-    """The files in one directory, which is made when somebody first looks."""
+    """The files in one directory, which is made when somebody first watches."""
 
     def __init__(self, directory: Path) -> None:
-        """Names the directory."""
+        """Takes the directory."""
         self._directory = directory
 
     def look_on(self) -> None:
-        """Say that somebody looks; what was left by those who were killed goes."""
+        """Note that somebody watches, and remove the files of killed processes."""
         self._directory.mkdir(mode=0o700, exist_ok=True)
         (self._directory / _MARK).touch(mode=0o600)
         old = time.time() - _LEFT_S
@@ -46,14 +46,14 @@ class LiveFiles:
                     path.unlink()
 
     def is_looked_on(self) -> bool:
-        """Tell whether somebody looks."""
+        """Tell whether somebody watches."""
         try:
             return time.time() - (self._directory / _MARK).stat().st_mtime < LOOKED_ON_S
-        except OSError:  # nobody has ever looked
+        except OSError:  # nobody has ever watched
             return False
 
     def put(self, prompt_id: str, live: Live) -> None:
-        """Replace what is known of a prompt."""
+        """Replace the report on a prompt."""
         path = self._path(prompt_id)
         part = path.with_suffix(f".{os.getpid()}")
         preview = live.preview
@@ -70,7 +70,7 @@ class LiveFiles:
         self._path(prompt_id).unlink(missing_ok=True)
 
     def version(self, prompt_id: str) -> str:
-        """Return what differs whenever a prompt has been replaced; empty if nothing is known of it."""
+        """Return a value that changes whenever a prompt's report is replaced; empty if there is none."""
         try:
             seen = self._path(prompt_id).stat()
         except FileNotFoundError:
@@ -78,7 +78,7 @@ class LiveFiles:
         return f"{seen.st_mtime_ns:x}-{seen.st_ino:x}"
 
     def get(self, prompt_id: str) -> Live | None:
-        """Return what is known of a prompt."""
+        """Return the report on a prompt, ``None`` if there is none."""
         try:
             head, _, picture = self._path(prompt_id).read_bytes().partition(b"\n")
         except FileNotFoundError:
@@ -86,7 +86,7 @@ class LiveFiles:
         return _live_of(json.loads(head), picture)
 
     def _path(self, prompt_id: str) -> Path:
-        # Ids of older servers are whatever a client made up.
+        # On older servers, a client makes up the id, so it may contain anything.
         return self._directory / hashlib.sha256(prompt_id.encode()).hexdigest()[:32]
 
 

@@ -1,4 +1,4 @@
-"""Passes on what a websocket tells of prompts: the newest only, and only while somebody looks."""
+"""Passes on a websocket's reports about prompts: the newest only, and only while somebody watches."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from mcp_background_job.executors import lanes
 
 _log = logging.getLogger(__name__)
 
-#: Between two replacements: an eye sees no more than about ten pictures in a second as single ones, and a server that
-#: sends a hundred costs no more than that.
+#: Seconds between two replacements: an eye sees no more than about ten pictures a second as separate ones, and a server
+#: that sends a hundred costs no more than that.
 _PAUSE_S = 0.1
 
-#: Whoever begins to look does so in another process, which tells nobody: this is how long it waits for the first.
+#: Seconds that a new watcher waits for the first report: it is in another process, which sends no notice.
 _UNSEEN_S = 0.5
 
 
 class Sharing:
-    """What one process passes on."""
+    """The reports that one process passes on."""
 
     def __init__(self, files: LiveFiles) -> None:
-        """Takes where it goes."""
+        """Takes the files for the reports."""
         self._files = files
         self._newest: dict[str, Live | None] = {}
         self._put: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
     def note(self, prompt_id: str, live: Live | None) -> None:
-        """Take what is known of a prompt now; ``None`` when it is over."""
+        """Take the newest report on a prompt; ``None`` when the prompt is over."""
         self._newest[prompt_id] = live
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._pass_on(), name="live prompts")
 
     async def close(self) -> None:
-        """Leave nothing behind: nobody will replace what is there."""
+        """Remove our files: nobody will replace them."""
         task, self._task = self._task, None
         if task:
             task.cancel()

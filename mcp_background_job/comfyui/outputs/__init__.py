@@ -1,1 +1,1 @@
-"""The files that prompts have made."""
+"""The files that prompts made."""

@@ -1,6 +1,6 @@
-"""Hashes a file while it is received and written, in a thread of its own: all three let go of the interpreter.
+"""Hashes a file while it is received and written, in its own thread: all three release the interpreter lock.
 
-So they overlap where there are processors for it; what it comes to is in ``docs/explanation/benchmarks.md``.
+So they overlap if there are enough processors; the gain is in ``docs/explanation/benchmarks.md``.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import threading
 from queue import SimpleQueue
 from typing import Self
 
-#: Fits the cache next to a processor, from which it is hashed and written: twice as much takes longer (measured).
+#: The buffer fits into a processor's cache, where it is hashed and written: twice as much takes longer (measured).
 CHUNK = 128 * 1024
 
-#: So far the hash may lag behind.
+#: The number of buffers by which the hash may lag behind.
 _BUFFERS = 8
 
 
 class Digest:
-    """The SHA-256 of what its buffers are filled with, in the order in which they are given back."""
+    """The SHA-256 of the bytes in its buffers, in the order in which they are given back."""
 
     def __init__(self) -> None:
-        """Starts nothing before it is entered."""
+        """Starts nothing until it is entered as a context."""
         self._hash = hashlib.sha256()
         self._free: SimpleQueue[memoryview] = SimpleQueue()
         self._full: SimpleQueue[memoryview | None] = SimpleQueue()
@@ -38,15 +38,15 @@ class Digest:
         self._thread.join()
 
     def buffer(self) -> memoryview:
-        """Return a buffer to be filled, when the hash has done with one."""
+        """Return a buffer to fill, once the hash has finished with one."""
         return self._free.get()
 
     def update(self, chunk: memoryview) -> None:
-        """Give a buffer back, or rather what was filled of it. It may still be read until the next one is asked for."""
+        """Give back the filled part of a buffer. It may still be read until the next buffer is requested."""
         self._full.put(chunk)
 
     def hexdigest(self) -> str:
-        """Return the hash; to be asked for when it is left."""
+        """Return the hash; call this after the context has ended."""
         return self._hash.hexdigest()
 
     def _work(self) -> None:

@@ -1,4 +1,4 @@
-"""Downloads what prompts have made: each file whole or not at all, none twice, and none that stops the others."""
+"""Downloads the outputs of prompts: each file whole or not at all, none twice, and no failure stops the others."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from mcp_background_job.errors import BackgroundJobError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.downloads import SqliteDownloads
 
-#: Files on their way at once: while one begins or ends the line is not idle, and the server's is not taken over.
+#: Files in transfer at once: the line is busy while one begins or ends, and the server is not overloaded.
 _AT_ONCE = 2
 
-#: Between two reports of progress.
+#: Seconds between two reports of progress.
 _REPORT_S = 0.1
 
-#: With these no other file will come either; any other trouble may be that of one file.
+#: Troubles after which no other file will come either; any other trouble may concern one file.
 _FINAL = (Trouble.REFUSED, Trouble.UNREACHABLE, Trouble.SILENT)
 
 
 @dataclass(frozen=True)
 class Headway:
-    """How far a download is.
+    """The progress of a download.
 
     Attributes:
-        files: how many there are.
-        done: how many of them are over, however they ended.
-        size: bytes that have come.
+        files: the number of files.
+        done: how many of them are finished, whatever the result.
+        size: bytes received.
     """
 
     files: int
@@ -55,11 +55,11 @@ class Headway:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which files are downloaded.
+    """The files to download.
 
     Attributes:
-        kind: all, or without those that the server keeps only for a while (previews).
-        force: those too that are there already, or cannot be whole.
+        kind: all files, or without those that the server keeps only for a while (previews).
+        force: whether to download files that exist already, or cannot be whole.
     """
 
     kind: Literal["all", "output"] = "all"
@@ -75,7 +75,7 @@ ALL = Choice()
 
 @dataclass(frozen=True)
 class Missed:
-    """A file that was not downloaded, and why; without a name, whatever a prompt has made."""
+    """A file that was not downloaded, and why; without a name, all outputs of a prompt."""
 
     prompt_id: str
     name: str
@@ -84,17 +84,17 @@ class Missed:
 
 @dataclass
 class Downloaded:
-    """What came of a download.
+    """The result of a download.
 
     Attributes:
-        directory: what was downloaded below.
-        files: what is there now.
-        missed: what is not.
+        directory: the directory of the downloads.
+        files: the files that are there now.
+        missed: the files that are not.
         left: how many files were not begun, since the time was over.
         broken: files that are there now, and why they cannot be whole.
-        empty: prompts that made nothing to be downloaded.
-        unknown: prompts that nobody knows.
-        trouble: why the server gave no answer, if it gave none.
+        empty: prompts without outputs.
+        unknown: prompts that neither server nor journal knows.
+        trouble: why the server did not answer, if it did not.
     """
 
     directory: Path
@@ -108,7 +108,7 @@ class Downloaded:
 
     def complete(self) -> dict[str, Path]:
         """Return the folders of the prompts of which all files are there."""
-        if self.left:  # whose they are was not counted
+        if self.left:  # whose files they are was not counted
             return {}
         missed = {one.prompt_id for one in (*self.missed, *self.broken)}
         folders = {file.wanted.prompt_id: self.directory / file.wanted.folder for file in self.files}
@@ -119,10 +119,10 @@ Report = Callable[[Headway], None]
 
 
 class Downloader:
-    """Downloads from one server. Any number of them may download the same to the same place."""
+    """Downloads from one server. Any number of downloaders may write the same files to the same place."""
 
     def __init__(self, client: Client, prompts: Prompts, downloads: SqliteDownloads) -> None:
-        """Takes whom it asks, and where it notes what it has."""
+        """Takes the client, the prompts, and the table of downloads."""
         self._client = client
         self._prompts = prompts
         self._downloads = downloads
@@ -136,22 +136,22 @@ class Downloader:
         limit_s: float = math.inf,
         choice: Choice = ALL,
     ) -> Downloaded:
-        """Download files of prompts to folders that are named by their notes.
+        """Download files of prompts to folders that are named after the prompts' notes.
 
         Args:
-            prompts: ids and notes; an empty note stands for that of the submission.
-            directory: is made if it is not there and there is something to download.
-            report: is told, in the event loop, how far it is.
-            limit_s: no file is begun later.
-            choice: which files.
+            prompts: ids and notes; an empty note means that of the submission.
+            directory: is made if it does not exist and there is something to download.
+            report: receives the progress, in the event loop.
+            limit_s: seconds after which no further file is begun.
+            choice: the files to download.
 
         Raises:
-            InvalidRequestError: a prompt id that is none, or a directory that cannot be used.
+            InvalidRequestError: a prompt id is invalid, or the directory cannot be used.
         """
         notes = {check_prompt_id(prompt_id): note for prompt_id, note in prompts}
         place = await lanes.look(OutputDirectory, directory)
         try:
-            await self._client.queue()  # is anybody there? What prompts made the journal knows too, but has no files
+            await self._client.queue()  # checks that it answers: the journal knows outputs, but has no files
         except UnreachableError as error:
             return Downloaded(
                 place.path, missed=[Missed(prompt_id, "", str(error)) for prompt_id in notes], trouble=error
@@ -159,10 +159,10 @@ class Downloader:
         deadline = time.monotonic() + limit_s
         run = _Run(self._client.endpoint, self._downloads, place, report=report, deadline=deadline, choice=choice)
         for prompt_id, note in notes.items():
-            # Of one whose end is journalled nobody needs to be asked: a session may have thousands.
+            # If a prompt's end is in the journal, the server is not asked: a session may have thousands of prompts.
             prompt = await self._prompts.ended_before(prompt_id)
             if prompt is None and time.monotonic() >= deadline:
-                run.result.left += 1  # one at least: what it has made is not known
+                run.result.left += 1  # at least one: its outputs are unknown
             else:
                 run.want(prompt or await self._prompts.get(prompt_id), note)
         await run.work()
@@ -170,7 +170,7 @@ class Downloader:
 
 
 class _Run:
-    """One download: what is still to be fetched, and what came of the rest."""
+    """One download: the files still to fetch, and the results of the others."""
 
     def __init__(
         self,
@@ -200,10 +200,10 @@ class _Run:
         self._telling: asyncio.TimerHandle | None = None
 
     def want(self, prompt: Prompt, note: str) -> None:
-        """Have the files of a prompt fetched."""
+        """Add the files of a prompt to the download."""
         submission, finished = prompt.submission, prompt.finished
         if submission and submission.server != self._endpoint.url:
-            # Names of files begin anew on each server: what this one has under them another prompt has made.
+            # Each server numbers its files anew: the same names on this one belong to another prompt.
             reason = elsewhere(submission, self._endpoint.url)
             self.result.missed.append(Missed(prompt.prompt_id, "", reason))
             return
@@ -225,7 +225,7 @@ class _Run:
 
     def _files_of(self, prompt: Prompt, made: Made, note: str) -> list[Wanted]:
         folder = folder_of(note, prompt.prompt_id)
-        # The same file may be listed by several nodes.
+        # Several nodes may list the same file.
         files = {(file.type, file.subfolder, file.filename): file for file in made.outputs if self._choice.takes(file)}
         return [Wanted(prompt.prompt_id, folder, file) for file in files.values()]
 
@@ -251,7 +251,7 @@ class _Run:
         self.result.missed.append(Missed(prompt.prompt_id, "", reason))
 
     async def work(self) -> None:
-        """Fetch what is wanted."""
+        """Fetch the wanted files."""
         try:
             await self._fetch_all()
         finally:
@@ -262,16 +262,17 @@ class _Run:
         self._tell()
         if self._waiting:
             await lanes.write(self._directory.make)
-            # What was downloaded before is only compared, which takes time too: the next call goes on where one ended.
+            # Files downloaded before are only compared, but that takes time too: the next call continues where one
+            # ended.
             self._waiting = deque(await lanes.journal(sorted, self._waiting, key=self._is_recorded))
         order = {(wanted.prompt_id, wanted.name): place for place, wanted in enumerate(self._waiting)}
         async with asyncio.TaskGroup() as tasks:
             for _ in range(_AT_ONCE):
                 tasks.create_task(self._work())
-        # What did not fit has left its room again, in which others that came meanwhile may fit.
+        # A file that did not fit has freed its room again, and others that came meanwhile may fit.
         for wanted in self._without_room:
             await self._fetch(wanted, is_last_try=True)
-        # As they are listed, and not as they happened to fail; prompts as a whole go first.
+        # In the listed order, not in the order of failure; whole prompts come first.
         self.result.missed.sort(key=lambda missed: order.get((missed.prompt_id, missed.name), -1))
 
     def _is_recorded(self, wanted: Wanted) -> bool:
@@ -313,13 +314,13 @@ class _Run:
         self.result.missed.append(Missed(wanted.prompt_id, wanted.name, reason))
 
     def _count(self, size: int) -> None:
-        """Count bytes, in whatever thread they come."""
+        """Count bytes; any thread may call it."""
         with self._lock:
             self._size += size
             if self._is_to_be_told:
                 return
             self._is_to_be_told = True
-        # A while later, with all that has come by then: what comes last before a server stalls is told too.
+        # Reported a little later, with all bytes by then: the last bytes before a server stalls are reported too.
         self._loop.call_soon_threadsafe(self._tell_later)
 
     def _tell_later(self) -> None:
@@ -335,5 +336,5 @@ class _Run:
 
 
 def _has_never_run(submission: Submission) -> bool:
-    """Tell whether a prompt of which the server tells no end was refused, or canceled before it began."""
+    """Tell whether a prompt without an end at the server was refused, or canceled before it began."""
     return submission.stage is Stage.REFUSED or submission.end is End.CANCELLED

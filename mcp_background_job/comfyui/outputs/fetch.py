@@ -1,4 +1,4 @@
-"""Gets one file of a prompt to its place: not if it is there already, and never over something else."""
+"""Gets one file of a prompt to its place: not if it is there already, and never over another file."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from mcp_background_job.registry.downloads import SqliteDownloads
 
 @dataclass(frozen=True)
 class Wanted:
-    """A file to be downloaded.
+    """A file to download.
 
     Attributes:
         prompt_id: the prompt that made it.
         folder: the name of the folder for the prompt's files.
-        file: what the server calls it.
-        text: what is to be in it, where that came with the answer and not as a file.
+        file: the server's name for it.
+        text: its content, if that came with the answer and not as a file.
     """
 
     prompt_id: str
@@ -42,7 +42,7 @@ class Wanted:
 
     @property
     def name(self) -> str:
-        """What it is called to people."""
+        """Its name for people."""
         return "/".join(filter(None, [self.file.subfolder, self.file.filename]))
 
 
@@ -51,11 +51,11 @@ class Fetched:
     """A file that is in its place.
 
     Attributes:
-        wanted: what it is.
+        wanted: the file.
         path: its place.
         size: bytes.
-        is_new: it was not there before.
-        trouble: why it cannot be whole; empty if nothing says so.
+        is_new: whether it was not there before.
+        trouble: why it cannot be whole; empty if no sign says so.
     """
 
     wanted: Wanted
@@ -72,14 +72,14 @@ class _Content:
 
 
 class Fetch:
-    """One file on its way. It is run by one thread, and may be aborted by any."""
+    """One file in transfer. One thread runs it, and any thread may abort it."""
 
     def __init__(
         self, endpoint: Endpoint, downloads: SqliteDownloads, directory: OutputDirectory, *, force: bool = False
     ) -> None:
-        """Takes where it comes from, where it is noted, and where it goes.
+        """Takes the server, the table of downloads, and the directory.
 
-        With ``force`` it is asked for even if it is there already, and taken even if it cannot be whole.
+        With ``force``, the file is requested even if it is there already, and accepted even if it cannot be whole.
         """
         self._transfer = Transfer(endpoint)
         self._downloads = downloads
@@ -87,15 +87,15 @@ class Fetch:
         self._force = force
 
     def run(self, wanted: Wanted, count: Callable[[int], None]) -> Fetched:
-        """Get the file; ``count`` is told of bytes as they come.
+        """Get the file; ``count`` receives the number of bytes as they come.
 
         Raises:
-            ValueError: its name is none that it may have here.
+            ValueError: its name is not allowed here.
             MissingOutputError: the server does not have it.
             BrokenOutputError: the server has only a part of it.
             UnreachableError: it did not come, or not all of it.
             OSError: it cannot be written.
-            RegistryError: it is there, and could not be noted.
+            RegistryError: it is there, and could not be recorded.
         """
         *subfolders, name = parts_of(wanted.file)
         folder = self._directory.folder([wanted.folder, *subfolders])
@@ -111,16 +111,16 @@ class Fetch:
             path, is_new = _settle(part, folder, name, content)
         finally:
             part.discard()
-        if not trouble:  # what is broken is asked for again: the server may have all of it by then
+        if not trouble:  # a broken file is requested again: the server may have all of it by then
             self._note(wanted, path, content)
         return Fetched(wanted, path, content.size, is_new, trouble)
 
     def abort(self) -> None:
-        """Have the transfer fail now."""
+        """Make the transfer fail now."""
         self._transfer.abort()
 
     def _already(self, wanted: Wanted, folder: Path, name: str) -> Fetched | None:
-        """Return the file if it is where it was put, or where it would be put, with what was in it."""
+        """Return the file if it, with its recorded content, is where it was put or would be put."""
         known = self._known(wanted)
         if known is None:
             return None
@@ -176,7 +176,7 @@ def _chunks_of(content: bytes, buffer: Callable[[], memoryview]) -> Generator[me
 
 
 def _settle(part: PartFile, folder: Path, name: str, content: _Content) -> tuple[Path, bool]:
-    """Give a whole file its name, or the next one that is free; returns where it is, and whether it was not before."""
+    """Give a whole file its name, or the next free one; returns its path, and whether it is new."""
     for candidate in candidates(name):
         path = folder / candidate
         if part.publish(path):
@@ -187,7 +187,7 @@ def _settle(part: PartFile, folder: Path, name: str, content: _Content) -> tuple
 
 
 def _holds(path: Path, content: _Content) -> bool:
-    """Tell whether a regular file has this content; one that cannot be read has not."""
+    """Tell whether a regular file has this content; false if it cannot be read."""
     try:
         with open(path, "rb", opener=_open_plain) as file:
             facts = os.fstat(file.fileno())
@@ -199,5 +199,5 @@ def _holds(path: Path, content: _Content) -> bool:
 
 
 def _open_plain(path: str, flags: int) -> int:
-    # A link may lead to a file elsewhere, and a pipe would have us wait for a writer.
+    # A link may lead to a file elsewhere, and opening a pipe would wait for a writer.
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

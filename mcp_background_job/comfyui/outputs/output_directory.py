@@ -1,4 +1,4 @@
-"""Directories that outputs are downloaded to: below a root for those who may not choose freely, and never left."""
+"""Directories for downloads: below a root for callers that may not choose freely, and never outside."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SETTING = "COMFYUI_OUTPUT_DIR"
 
 
 def below(root: Path, wanted: str) -> Path:
-    """Return a directory by its path, which is relative to the root or inside of it, symbolic links followed.
+    """Return a directory by its path, which is relative to the root or inside it; symbolic links are followed.
 
     Raises:
-        InvalidRequestError: it is not, or the root is the whole file system.
+        InvalidRequestError: the path is outside, or the root is the whole file system.
     """
     try:
         real = root.resolve()
@@ -39,13 +39,13 @@ class OutputDirectory:
     """A directory, and folders in it. Any thread may use it."""
 
     def __init__(self, path: Path) -> None:
-        """Names the directory; makes nothing."""
+        """Takes the directory; makes nothing."""
         self.path = path.resolve()
         self._lock = threading.Lock()
         self._known: dict[tuple[str, ...], Path] = {}
 
     def make(self) -> None:
-        """Make the directory if it is not there.
+        """Make the directory if it does not exist.
 
         Raises:
             InvalidRequestError: it cannot be made.
@@ -56,7 +56,7 @@ class OutputDirectory:
             raise InvalidRequestError(f"outputs cannot be downloaded to {self.path}: {error.strerror}") from error
 
     def folder(self, names: Sequence[str]) -> Path:
-        """Return a folder inside of it, made if it is not there; what killed downloads have left there is removed.
+        """Return a folder in it, made if it does not exist; the remains of killed downloads in it are removed.
 
         Raises:
             OSError: it cannot be made.

@@ -1,8 +1,8 @@
-"""Where a file that a server names may lie: inside of the directory that it is downloaded to, whatever the server says.
+"""The path of a file that a server names: inside the download directory, whatever the server says.
 
-Names come from a server, which may be anybody's. What could lead elsewhere, hide, or mean something else to another
-system is refused and not repaired, since a repaired name would say of a file what it is not; notes, which are people's
-words, are made into names.
+Names come from a server, which may be anybody's. A name that could lead elsewhere, hide, or mean something else to
+another system is refused, not repaired: a repaired name would describe the file wrongly. Notes are people's words, and
+are made into names.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from collections.abc import Iterator
 
 from mcp_background_job.comfyui.wire.node_outputs import OutputFile, Shown
 
-#: Where texts lie that no folder of a server has, beside output, temp and input.
+#: The folder for texts; no server has it beside output, temp and input.
 TEXT = "text"
 
-#: What the file systems of Linux and macOS take at most, in bytes of UTF-8.
+#: The limit of file systems on Linux and macOS, in bytes of UTF-8.
 MAX_NAME = 255
 
-#: Characters of a folder's name: enough to tell notes apart, short enough for a listing; at most 240 bytes.
+#: Characters of a folder's name: enough to distinguish notes, and short enough for a listing; at most 240 bytes.
 _MAX_FOLDER = 60
 
-#: Of a prompt's id: enough to tell prompts apart.
+#: Characters of a prompt's id: enough to distinguish prompts.
 _SHORT_ID = 8
 
-#: Names without a limit would be tried for ever in a directory that somebody fills.
+#: The highest number in a name: without a limit, the search would never end in a directory that somebody fills.
 _MAX_NUMBER = 9999
 
-#: Devices of Windows, whatever their suffix and case; a shared folder may be read there.
+#: Devices of Windows, in any case and with any suffix; a shared folder may be read there.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE | re.DOTALL)
 _DRIVE = re.compile(r"[A-Za-z]:")
 _RESERVED = re.compile(r'[/\\<>:"|?*]')
@@ -36,7 +36,7 @@ _SPACES = re.compile(r"\s+")
 
 
 def folder_of(note: str, prompt_id: str) -> str:
-    """Return the name of the folder for a prompt's files: made of its note, or of its id where it has none."""
+    """Return the name of the folder for a prompt's files: made from its note, or from its id if it has none."""
     return _made_name(note) or _made_name(prompt_id[:_SHORT_ID]) or "prompt"
 
 
@@ -47,18 +47,18 @@ def _made_name(text: str) -> str:
 
 
 def text_file(shown: Shown) -> OutputFile:
-    """Return what a text that a node shows is called, as if the server had it as a file."""
+    """Return the file name for a text that a node shows, as if the server had it as a file."""
     name = _made_name(f"node {shown.node_id} {shown.kind}") or "text"
     return OutputFile(shown.node_id, shown.kind, f"{name}.txt", "", TEXT)
 
 
 def parts_of(file: OutputFile) -> tuple[str, ...]:
-    """Return the names of the folders that a file lies in, and at last its own.
+    """Return the names of the folders of a file, followed by its own name.
 
     Raises:
-        ValueError: they are no names that a file may be given here; the message says why.
+        ValueError: the names are not allowed here; the message says why.
     """
-    # A server on Windows has its own separator.
+    # A server on Windows uses its own separator.
     folders = file.subfolder.replace("\\", "/").split("/") if file.subfolder else []
     if folders[:1] == [""]:
         raise ValueError(f"its folder {file.subfolder!r} is an absolute path")
@@ -86,14 +86,14 @@ def _is_unprintable(char: str) -> bool:
 
 
 def candidates(name: str) -> Iterator[str]:
-    """Yield the name, and those to be taken if it is: ``name (2).png``, ``name (3).png`` and so on."""
+    """Yield the name, followed by alternatives if it is taken: ``name (2).png``, ``name (3).png`` and so on."""
     yield name
     stem, dot, suffix = name.rpartition(".")
     if not stem:
         stem, dot, suffix = name, "", ""
     for number in range(2, _MAX_NUMBER + 1):
         tail = f" ({number}){dot}{suffix}"
-        if _length(tail) >= MAX_NAME:  # what looked like a suffix is most of the name
+        if _length(tail) >= MAX_NAME:  # the part after the last dot is most of the name, so it is no suffix
             stem, tail = name, f" ({number})"
         yield _cut(stem, MAX_NAME - _length(tail)) + tail
 

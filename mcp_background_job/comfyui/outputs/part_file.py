@@ -1,11 +1,11 @@
-"""A file while it is being written: under a name that nobody takes for the file, and gone if it does not become it.
+"""A file while it is being written: its temporary name is never taken for the file, and it vanishes if it fails.
 
-Several may download the same thing to the same place, and any of them may be killed. So each writes to a file of its
-own, locked while it is written; the kernel lets go of the lock with its holder, and what nobody holds is swept. A whole
-file gets its name by a hard link, which never replaces what is there.
+Several processes may download the same file to the same place, and any of them may be killed. So each writes to its own
+file, which it locks meanwhile. The kernel releases the lock when its holder dies, and unlocked files are swept. A whole
+file gets its name by a hard link, which never replaces an existing file.
 
-It is not brought to the disk (fsync) before it gets its name: for a gigabyte that takes longer than the transfer. After
-a power failure its content may be wrong; size and hash are on record, and the next download finds that they differ.
+It is not synced to the disk (fsync) before it gets its name: for a gigabyte, that takes longer than the transfer. After
+a power failure its content may be wrong. Size and hash are on record, and the next download finds that they differ.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from typing import Self
 
 _NAME = re.compile(r"\.comfyui-[0-9a-f]{16}\.part")
 
-#: What file systems without hard links (FAT, some network ones) say to one.
+#: The errors of file systems without hard links (FAT, some network ones).
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 class PartFile:
-    """A new file in a directory, without a name of its own yet."""
+    """A new file in a directory, without its final name yet."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
-        """Takes a file that is open and locked; see ``create``."""
+        """Takes an open and locked file; see ``create``."""
         self._path = path
         self._descriptor = descriptor
 
@@ -38,13 +38,13 @@ class PartFile:
         """Begin a file.
 
         Raises:
-            OSError: it cannot be; so for all methods.
+            OSError: it cannot be begun; all methods may raise this.
         """
         while True:
             path = directory / f".comfyui-{secrets.token_hex(8)}.part"
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             _lock(descriptor, fcntl.LOCK_EX)
-            # A sweep may have had the lock before us, and taken the file for abandoned: then its name is gone by now.
+            # A sweep may have locked the file before us, and taken it for abandoned: then its name is gone by now.
             if os.fstat(descriptor).st_nlink:
                 return cls(path, descriptor)
             os.close(descriptor)
@@ -55,11 +55,11 @@ class PartFile:
             data = data[os.write(self._descriptor, data) :]
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """Return bytes that were written; fewer where the file ends."""
+        """Return bytes that were written; fewer at the end of the file."""
         return os.pread(self._descriptor, count, offset)
 
     def publish(self, path: Path) -> bool:
-        """Give the file a name, unless something has it; returns whether it did. The file is still to be let go of."""
+        """Give the file a name, unless the name is taken; returns whether it did. Call ``discard`` afterwards."""
         try:
             os.link(self._path, path)
         except FileExistsError:
@@ -71,7 +71,7 @@ class PartFile:
         return True
 
     def _rename(self, path: Path) -> bool:
-        # A rename alone would replace what is there. Whoever is killed between the two leaves an empty file.
+        # A rename alone would replace an existing file. A process killed between the two steps leaves an empty file.
         try:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
         except FileExistsError:
@@ -84,18 +84,18 @@ class PartFile:
         return True
 
     def discard(self) -> None:
-        """Let go of the file: without a name it is gone."""
-        # Before the lock is let go of, so that nobody sweeps what has taken the name since.
+        """Close the file; without its final name, it is gone."""
+        # Before the lock is released, so that no sweep removes a file that has taken the name since.
         self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
 
 
 def sweep(directory: Path) -> None:
-    """Remove what was being written in a directory by processes that were killed."""
+    """Remove the unfinished files of killed processes in a directory."""
     with os.scandir(directory) as entries:
         left = [entry.path for entry in entries if _NAME.fullmatch(entry.name)]
     for path in left:
-        with contextlib.suppress(OSError):  # another sweeps too, or it is somebody else's; it will be met again
+        with contextlib.suppress(OSError):  # another process sweeps too, or the file is somebody else's
             descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
                 if _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -105,7 +105,7 @@ def sweep(directory: Path) -> None:
 
 
 def _lock(descriptor: int, how: int) -> bool:
-    """Take the lock of a file; returns whether it was taken, which somebody or the file system may prevent."""
+    """Take the lock of a file; returns whether it was taken: another process or the file system may prevent it."""
     try:
         fcntl.flock(descriptor, how)
     except OSError:

@@ -1,4 +1,4 @@
-"""Gives out what prompts have made, to be shown: files that ComfyUI itself names, and no others."""
+"""Provides the outputs of prompts to be shown: files that ComfyUI itself names, and no others."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from mcp_background_job.errors import MissingOutputError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
 
-#: Of 100. A server makes a thumbnail by writing the picture anew, with as many pixels: that of a megapixel then has
-#: some tens of kilobytes.
+#: Of 100. A server makes a thumbnail by re-encoding the picture at full resolution: one of a megapixel then has some
+#: tens of kilobytes.
 _QUALITY = 50
 
-#: Those that servers, which read them with Pillow, can write anew without losing that they move.
+#: Formats that servers, which read them with Pillow, can re-encode; animated formats would lose their motion.
 _SHRUNK = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
-#: Bytes that are read, and handed on, at once.
+#: Bytes that are read and passed on at once.
 _CHUNK = 256 * 1024
 
 
 def reference_of(file: OutputFile) -> str:
-    """Return what a page calls a file: it says nothing of where it lies, and asks for no other."""
+    """Return a page's reference to a file: it does not reveal the file's place, and fits no other file."""
     place = f"{file.type}\0{file.subfolder}\0{file.filename}"
     return hashlib.sha256(place.encode(errors="surrogatepass")).hexdigest()[:20]
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A file on its way.
+    """A file in transfer.
 
     Attributes:
-        file: what ComfyUI calls it.
-        form: the media type of a picture, video or sound, by its first bytes; ``None`` for all else.
-        chunks: its content. They are to be read to their end, or closed.
+        file: ComfyUI's name for it.
+        form: the media type of a picture, video or sound, by its first bytes; ``None`` for everything else.
+        chunks: its content. Read it to its end, or close it.
     """
 
     file: OutputFile
@@ -51,17 +51,17 @@ class Opened:
 
 
 class Pictures:
-    """What the prompts of one server have made."""
+    """The outputs of one server's prompts."""
 
     def __init__(self, endpoint: Endpoint, journal: Journal, prompts: Prompts) -> None:
-        """Takes what it looks at."""
+        """Takes its parts."""
         self._endpoint = endpoint
         self._journal = journal
         self._prompts = prompts
 
     async def made_by(self, prompt_id: str) -> Made:
-        """Return what a prompt has made, or has made so far."""
-        # What is over is journalled; the server, whose queue is large, need not be asked for each thumbnail.
+        """Return the outputs of a prompt, or its outputs so far."""
+        # Ended prompts are in the journal: a server with a large queue need not be asked for each thumbnail.
         content = await lanes.journal(self._journal.result, prompt_id)
         finished = finished_of_result(content)
         if finished is None:
@@ -72,10 +72,10 @@ class Pictures:
         return Made(finished.outputs, finished.shown)
 
     async def find(self, prompt_id: str, reference: str) -> OutputFile:
-        """Return a file of a prompt by what a page calls it.
+        """Return a file of a prompt by a page's reference to it.
 
         Raises:
-            MissingOutputError: the prompt has made no such file.
+            MissingOutputError: the prompt has no such output.
         """
         made = await self.made_by(prompt_id)
         file = next((one for one in made.outputs if reference_of(one) == reference), None)
@@ -84,14 +84,14 @@ class Pictures:
         return file
 
     def content(self, file: OutputFile) -> AsyncGenerator[bytes]:
-        """Return the content of a file; the first chunk raises as ``open`` does."""
+        """Return the content of a file; reading the first chunk raises the errors of ``open``."""
         return _chunks(self._endpoint, view_path(file))
 
     async def open(self, prompt_id: str, reference: str, *, small: bool) -> Opened:
-        """Begin to get a file of a prompt; a small one is a thumbnail of a picture, and the file itself of all else.
+        """Begin to get a file of a prompt; ``small`` returns a thumbnail of a picture, and other files as they are.
 
         Raises:
-            MissingOutputError: the prompt has made no such file, or the server no longer has it.
+            MissingOutputError: the prompt has no such output, or the server no longer has it.
             UnreachableError: the server does not send it.
         """
         file = await self.find(prompt_id, reference)
@@ -107,10 +107,10 @@ class Pictures:
         return Opened(file, form_of(first), _with_first(first, chunks))
 
     async def whole(self, prompt_id: str, reference: str, *, small: bool, max_size: int) -> tuple[bytes, str]:
-        """Return all of a picture, video or sound, with its media type; for where it cannot come by itself.
+        """Return the whole picture, video or sound, and its media type, for pages that cannot load it by itself.
 
         Raises:
-            MissingOutputError: there is none, or it is none of these, or it is larger.
+            MissingOutputError: there is none, it is of another type, or it is larger.
             UnreachableError: the server does not send it.
         """
         opened = await self.open(prompt_id, reference, small=small)
@@ -134,7 +134,7 @@ async def _with_first(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerat
 
 
 async def _chunks(endpoint: Endpoint, path: str) -> AsyncGenerator[bytes]:
-    """Yield what is at a path. Each chunk is waited for in a thread, and not before it is asked for."""
+    """Yield the content at a path. A thread waits for each chunk, once it is requested."""
     transfer = Transfer(endpoint)
     chunks = _copied(transfer, path)
     try:

@@ -1,4 +1,4 @@
-"""A small picture of what a prompt made, as the server shrinks it."""
+"""A small picture of a prompt's output, as the server shrinks it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mcp_background_job.errors import BackgroundJobError
 #: Of 100; a picture of a megapixel then has some tens of kilobytes.
 _QUALITY = 50
 
-#: Bytes; models take a few megabytes at most, and every one of them is paid for. A server shrinks no edges.
+#: Bytes: models accept a few megabytes at most, and each one costs. A server does not reduce the resolution.
 MAX_SIZE = 1_000_000
 
-#: A picture comes in one or a few of them.
+#: A picture comes in one or a few chunks of this size.
 _CHUNK = 64 * 1024
 
-#: What servers, which read them with Pillow, can make previews of.
+#: Formats of which servers, which read them with Pillow, can make previews.
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
-#: What models are shown.
+#: Formats that models accept.
 _FORMS = ("image/webp", "image/png", "image/jpeg")
 
 
@@ -34,9 +34,9 @@ class Preview:
     """A picture, or why there is none.
 
     Attributes:
-        name: what it is of; empty if there is nothing to make one of.
+        name: name of the file; empty if there is no picture.
         data: its bytes.
-        mime_type: their form.
+        mime_type: their media type.
         trouble: why there is none.
     """
 
@@ -47,7 +47,7 @@ class Preview:
 
 
 async def preview_of(endpoint: Endpoint, files: Iterable[OutputFile]) -> Preview:
-    """Return a picture of the first image among files, of one to keep before one that is temporary."""
+    """Return a preview of the first image among files; permanent ones take precedence over temporary ones."""
     images = [file for file in files if file.filename.lower().endswith(_SUFFIXES)]
     if not images:
         return Preview()
@@ -69,6 +69,6 @@ def _get(transfer: Transfer, image: OutputFile) -> Preview:
     except BackgroundJobError as error:
         return Preview(name, trouble=str(error))
     mime_type = form_of(data)
-    if mime_type not in _FORMS:  # a client that hands something else to its model as a picture is refused by it
+    if mime_type not in _FORMS:  # a client that passes anything else to its model as a picture gets an error
         return Preview(name, trouble="the server did not answer with a picture")
     return Preview(name, bytes(data), mime_type)

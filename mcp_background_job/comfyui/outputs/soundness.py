@@ -1,8 +1,8 @@
-"""Tells a picture, video or model that is whole from one that ends early, by what it says of its own end. Pure.
+"""Tells whole pictures, videos and models from those that end early, by their own marks of the end. Pure.
 
-A server writes a file under its own name from the first byte on, and serves what is there with 200 (measured): while it
-writes, and for ever if it was killed or its disk was full. Only the content can tell. What has another form than these
-is taken as it is.
+A server writes a file under its own name from the first byte on, and serves the present part with 200 (measured): while
+it writes, and for ever if it was killed or its disk was full. So only the content tells. Files in other formats are
+accepted as they are.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from collections.abc import Callable
 #: Returns so many bytes of a file from an offset on, or fewer at its end.
 ReadAt = Callable[[int, int], bytes]
 
-#: Some programs append data of their own behind the end of a picture.
+#: Some programs append their own data after the end of a picture.
 _TAIL = 64 * 1024
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
-_JPEG_SCAN = 0xDA  # the marker behind which the picture itself begins
+_JPEG_SCAN = 0xDA  # the marker before the picture data
 _GIFS, _GIF_END = (b"GIF87a", b"GIF89a"), b";"
 _EBML, _SEGMENT = b"\x1aE\xdf\xa3", b"\x18S\x80g"
 _GLB = b"glTF"
 _HEAD = 16
 
-#: A film has a handful of parts at its top; fragmented ones have two for every few seconds.
+#: A video has a handful of boxes at its top level; fragmented ones have two for every few seconds.
 _MOST_BOXES = 100_000
 _BOX_HEADER = 8
 
 
 def trouble_with(size: int, read: ReadAt) -> str:
-    """Return why a file cannot be whole; empty if nothing says so."""
+    """Return why a file cannot be whole; empty if no sign says so."""
     if size == 0:
         return "it is empty"
     head = read(0, _HEAD)
@@ -72,7 +72,7 @@ def _shorter_than(length: int, size: int, what: str) -> str:
 
 
 def _jpeg(_head: bytes, size: int, read: ReadAt) -> str:
-    """Look for the end behind the head, in which a small picture with an end of its own may lie."""
+    """Look for the end marker after the head, which may contain a thumbnail with its own end marker."""
     at = 2
     while (header := read(at, 4))[:1] == b"\xff" and len(header) == 4:  # noqa: PLR2004  a marker and a length
         at += 2 + int.from_bytes(header[2:], "big")
@@ -83,7 +83,7 @@ def _jpeg(_head: bytes, size: int, read: ReadAt) -> str:
 
 
 def _mp4(_head: bytes, size: int, read: ReadAt) -> str:
-    """Follow the boxes of an MP4 or MOV: each says how long it is, and one of them holds the table of contents."""
+    """Follow the boxes of an MP4 or MOV: each has its length, and one of them is the table of contents."""
     at, kinds = 0, set[bytes]()
     for _ in range(_MOST_BOXES):
         if at == size:
@@ -106,7 +106,7 @@ def _mp4(_head: bytes, size: int, read: ReadAt) -> str:
 
 
 def _webm(_head: bytes, size: int, read: ReadAt) -> str:
-    """Follow the two elements of a WebM or MKV: a head, and all else, whose length is written when it is complete."""
+    """Follow the two elements of a WebM or MKV: a head, and the rest, whose length is written when it is complete."""
     _, at = _element(0, read)
     if read(at, 4) != _SEGMENT:
         return "a video without its content"
@@ -117,7 +117,7 @@ def _webm(_head: bytes, size: int, read: ReadAt) -> str:
 
 
 def _element(at: int, read: ReadAt) -> tuple[int | None, int]:
-    """Return how long the content of an EBML element is, ``None`` if it does not say so, and where it ends."""
+    """Return the length of an EBML element's content, ``None`` if it is unknown, and where the content ends."""
     at += 4
     first = read(at, 8).ljust(8, b"\0")
     width = 8 - first[0].bit_length() + 1 if first[0] else 8

@@ -1,1 +1,1 @@
-"""The process behind a ComfyUI server, and who looks after it."""
+"""The process behind a ComfyUI server, and its supervisor."""

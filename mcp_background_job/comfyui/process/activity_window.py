@@ -1,26 +1,26 @@
-"""What the threads of a server did lately: a window of samples that rolls on. Pure."""
+"""The recent activity of a server's threads: a rolling window of samples. Pure."""
 
 from __future__ import annotations
 
 from mcp_background_job.processes.threads import Activity, all_idle
 
-#: The window grows to this and then rolls. What worked at first and hangs now is idle so long after, and whoever does
-#: anything at all does some of it meanwhile.
+#: Seconds of the window. If a process worked at first and hangs now, it counts as idle after this time; a process that
+#: works does some work within it.
 WINDOW_S = 10.0
 
-#: A shorter one says nothing.
+#: Seconds: a shorter window tells nothing.
 SHORTEST_S = 2.0
 
 
 class ActivityWindow:
-    """Samples of one process, by when they were taken (seconds of a monotonic clock)."""
+    """Samples of one process, by the times when they were taken (seconds of a monotonic clock)."""
 
     def __init__(self) -> None:
-        """Begins without any."""
+        """Starts without samples."""
         self._samples: list[tuple[float, Activity]] = []
 
     def add(self, at: float, activity: Activity | None) -> None:
-        """Add the newest sample; one without threads says nothing and is left out."""
+        """Add the newest sample; one without threads tells nothing and is left out."""
         if activity is None or not activity.threads:
             return
         self._samples.append((at, activity))
@@ -29,17 +29,17 @@ class ActivityWindow:
 
     @property
     def over_s(self) -> float:
-        """How long the window is."""
+        """The length of the window in seconds."""
         return self._samples[-1][0] - self._samples[0][0] if self._samples else 0.0
 
     def idle(self) -> bool | None:
-        """Tell whether no thread did anything; ``None`` if that cannot be known."""
+        """Tell whether no thread did anything; ``None`` if that is unknown."""
         return all_idle([activity for _, activity in self._samples]) if self.over_s >= SHORTEST_S else None
 
     def cpu_share(self) -> float | None:
-        """Return how much of one processor the process used; ``None`` if that cannot be known."""
+        """Return the share of one processor that the process used; ``None`` if that is unknown."""
         if self.over_s < SHORTEST_S:
             return None
         (_, first), (_, last) = self._samples[0], self._samples[-1]
-        # What a thread that ended has used is no longer counted.
+        # The time of a thread that has ended is no longer counted.
         return max(0.0, last.cpu_s - first.cpu_s) / self.over_s

@@ -1,4 +1,4 @@
-"""Which processes of this machine hold memory of its GPUs, as ``nvidia-smi`` tells it; nothing where there is none."""
+"""The processes of this machine that hold GPU memory, from ``nvidia-smi``; none if there is no such program."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mcp_background_job.processes.wrapper import ProcessWrapper
 _PROGRAM = "nvidia-smi"
 _QUESTION = ("--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits")
 
-#: It answers within 0.1 s while a process uses the GPU. Where the driver hangs it never does, and a look at a server
-#: shall not take long just then.
+#: Seconds. It answers within 0.1 s while a process uses the GPU. If the driver hangs, it never answers, and just then a
+#: look at a server must not take long.
 _ANSWER_S = 3.0
 
-#: One that the driver holds does not end by SIGKILL either.
+#: Seconds: a process that is stuck in the driver does not end on SIGKILL either.
 _KILLED_S = 0.5
 
 _MIB = 1024**2
@@ -28,12 +28,12 @@ _MIB = 1024**2
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that holds memory of GPUs.
+    """A process that holds GPU memory.
 
     Attributes:
-        pid: of the process.
-        size: bytes, of all GPUs together.
-        command: its command line; empty if that cannot be read, as in a container.
+        pid: pid of the process.
+        size: bytes on all GPUs together.
+        command: its command line; empty if it cannot be read, as in a container.
     """
 
     pid: int
@@ -43,11 +43,11 @@ class Holder:
 
 @dataclass(frozen=True)
 class GpuMemory:
-    """What is known of the memory of GPUs.
+    """The known facts about GPU memory.
 
     Attributes:
         holders: most memory first.
-        trouble: why nothing is known although there is an ``nvidia-smi``; empty if that is not so.
+        trouble: why nothing is known although ``nvidia-smi`` exists; empty otherwise.
     """
 
     holders: tuple[Holder, ...] = ()
@@ -58,14 +58,14 @@ NOTHING_KNOWN = GpuMemory()
 
 
 class GpuLook:
-    """Asks ``nvidia-smi``, one at a time."""
+    """Asks ``nvidia-smi``, with one process at a time."""
 
     def __init__(self) -> None:
-        """Has asked nothing yet."""
+        """Starts nothing yet."""
         self._asked: Process | None = None
 
     async def look(self) -> GpuMemory:
-        """Return who holds memory of GPUs now."""
+        """Return the processes that hold GPU memory now."""
         path = await lanes.look(shutil.which, _PROGRAM)
         if path is None:
             return NOTHING_KNOWN
@@ -73,7 +73,7 @@ class GpuLook:
             return GpuMemory(trouble=f"{_PROGRAM} (pid {self._asked.pid}) still gives no answer: the driver may hang")
         try:
             answer = await self._answer(path)
-        except TimeoutError:  # before OSError, of which it is one
+        except TimeoutError:  # before OSError, its base class
             return GpuMemory(trouble=f"{_PROGRAM} gave no answer within {_ANSWER_S:g} s: the driver may hang")
         except OSError as error:
             return GpuMemory(trouble=f"{path} cannot be started: {error.strerror}")
@@ -95,8 +95,8 @@ class GpuLook:
 def held_in(answer: str) -> Counter[int]:
     """Return the bytes that each pid holds. Pure.
 
-    A process has a line for each GPU. Lines without a number are left out: without rights, on Windows and on GPUs that
-    are cut into instances, the driver tells of a process and not of its memory.
+    A process has one line per GPU. Lines without a number are left out: without rights, on Windows, and on GPUs that
+    are divided into instances, the driver names a process without its memory.
     """
     sizes: Counter[int] = Counter()
     for line in answer.splitlines():

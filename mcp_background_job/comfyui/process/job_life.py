@@ -1,4 +1,4 @@
-"""What is known of a server that runs as a job on another machine: by the job's record, and by its runner there."""
+"""Facts about a server that runs as a job on another machine: from the job's record, and from its runner there."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import UnknownJobError
 from mcp_background_job.jobs.manager import JobManager
 
-#: A shorter time says nothing of how much of a processor is used: the runner takes a sample every few seconds.
+#: Seconds: over a shorter time, processor usage tells nothing, since the runner takes a sample every few seconds.
 _SHORTEST_S = 5.0
 
 
 class JobLife:
-    """The life of one server, which is that of its job: a server that is started again is another job."""
+    """The life of one server, which is the life of its job: a restarted server is another job."""
 
     def __init__(self, manager: JobManager, job_id: str) -> None:
-        """Names the job."""
+        """Takes the job's id."""
         self._manager = manager
         self.job_id = job_id
         self._first: tuple[float, float] | None = None
 
     async def began(self) -> float | None:
-        """Return when it began (seconds since the epoch); ``None`` if it has not, or nobody knows."""
+        """Return when the job started (seconds since the epoch); ``None`` if it has not, or that is unknown."""
         try:
             return (await self._manager.find(self.job_id)).started_at
         except UnknownJobError:
             return None
 
     async def is_over(self) -> bool | None:
-        """Tell whether it has surely ended; ``None`` if nobody knows what became of it."""
+        """Tell whether the job has certainly ended; ``None`` if its fate is unknown."""
         try:
             job = await self._manager.find(self.job_id)
         except UnknownJobError:
@@ -39,9 +39,9 @@ class JobLife:
         return None if job.outcome is Outcome.LOST else True
 
     async def cpu_share(self) -> tuple[float, float] | None:
-        """Return how much of one processor it has used since the first time that this was asked, and over how long.
+        """Return the share of one processor used since the first call, and the seconds since then.
 
-        ``None`` if that was not long ago, or its runner does not say.
+        ``None`` if the first call was recent, or the job's runner does not tell.
         """
         usage = await self._manager.places.usage(self.job_id)
         if usage is None:

@@ -1,4 +1,4 @@
-"""The process behind a server on this machine, and what it shows of a worker thread that died."""
+"""The process behind a server on this machine, and the traces of a worker thread that died."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ServerProcess:
     """The process that listens on a server's port."""
 
     def __init__(self, process: ProcessWrapper) -> None:
-        """Takes hold of it by identity."""
+        """Takes the process, which is held by its identity."""
         self.process = process
         self.pid = process.pid
         self.portrait = portrait_of(process)
@@ -27,7 +27,7 @@ class ServerProcess:
 
     @classmethod
     def find(cls, endpoint: Endpoint) -> ServerProcess | None:
-        """Return the process; ``None`` if it is on another machine, not ours to look at, or there is none."""
+        """Return the process; ``None`` if it is on another machine, is not ours to inspect, or does not exist."""
         if not endpoint.is_local:
             return None
         listener = listener_on(endpoint.port)
@@ -37,7 +37,7 @@ class ServerProcess:
             held = cls(ProcessWrapper(listener.pid))
         except ProcessLookupError:
             return None
-        # Held and asked again: otherwise the pid might have become another's in between.
+        # Asked again once held: otherwise the pid might have become another process's in between.
         return held if listener_on(endpoint.port) == listener else None
 
     def is_alive(self) -> bool:
@@ -45,7 +45,7 @@ class ServerProcess:
         return self.process.is_alive()
 
     def activity(self) -> Activity:
-        """Return what its threads do now; without threads where that cannot be read."""
+        """Return the present activity of its threads; without threads if that cannot be read."""
         return activity_of(self.pid)
 
     def threads(self) -> frozenset[int]:
@@ -55,13 +55,13 @@ class ServerProcess:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The threads of a server's process at a moment, to be missed later.
+    """The threads of a server's process at one moment, to find out later which are missing.
 
     Attributes:
-        pid: of the process.
-        birth: of the process, see ``Portrait``.
+        pid: pid of the process.
+        birth: birth of the process, see ``Portrait``.
         taken_at: the moment (seconds since the epoch).
-        threads: the kernel's ids.
+        threads: the kernel's ids of the threads.
     """
 
     pid: int
@@ -70,21 +70,21 @@ class Baseline:
     threads: tuple[int, ...]
 
     def is_of(self, process: ServerProcess) -> bool:
-        """Tell whether it is of this very process."""
+        """Tell whether the baseline belongs to this very process."""
         return (self.pid, self.birth) == (process.pid, process.portrait.birth)
 
 
 class Baselines:
-    """Remembers the threads that a server had, for all who share a state directory."""
+    """Remembers the threads that a server had, for all processes that share a state directory."""
 
     def __init__(self, directory: Path) -> None:
-        """Names the directory; creates nothing."""
+        """Takes the directory; creates nothing."""
         self._directory = directory
 
     def take(self, process: ServerProcess, port: int) -> None:
-        """Note the threads of a process, unless they were noted before.
+        """Record the threads of a process, unless they are on record.
 
-        Only the first look counts: the worker thread never comes back, so a later one could note its absence.
+        Only the first look counts: a dead worker thread never comes back, so a later look could record its absence.
         """
         known = self.get(port)
         if known and known.is_of(process):
@@ -94,13 +94,13 @@ class Baselines:
         records.write(str(self._path(port)), json.dumps(asdict(baseline)).encode())
 
     def get(self, port: int) -> Baseline | None:
-        """Return what was noted of the server on a port."""
+        """Return the record for the server on a port."""
         try:
             content = json.loads(self._path(port).read_text())
             return Baseline(
                 int(content["pid"]), float(content["birth"]), float(content["taken_at"]), tuple(content["threads"])
             )
-        except (OSError, ValueError, KeyError, TypeError):  # none yet, or none that can be read: it is a hint only
+        except (OSError, ValueError, KeyError, TypeError):  # there is none, or it is unreadable: it is only a hint
             return None
 
     def _path(self, port: int) -> Path:
@@ -110,10 +110,10 @@ class Baselines:
 def worker_gone(
     process: ServerProcess, baseline: Baseline | None, *, running_since: float | None, idle: bool | None
 ) -> bool | None:
-    """Tell whether the thread that runs prompts has ended; ``None`` if that cannot be known.
+    """Tell whether the thread that runs prompts has ended; ``None`` if that is unknown.
 
-    The running prompt was begun by the worker. If that was after the baseline was taken, the worker is in it; so when
-    one of its threads is missing now and no other does anything, the missing one is the worker.
+    The worker thread began the running prompt. If that was after the baseline was taken, the baseline includes the
+    worker. So if one of its threads is missing now and no other thread does anything, the missing one is the worker.
     """
     if baseline is None or not baseline.is_of(process):
         return None

@@ -1,4 +1,4 @@
-"""What is to be run to have a ComfyUI, from the settings or from one that ran before. Pure but for looks at paths."""
+"""The command that runs ComfyUI, from the settings or from an earlier process. Pure but for looks at paths."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.core.text import expanded
 from mcp_background_job.errors import LifecycleError
 
-#: Where a ComfyUI keeps its own Python, from what its manual and its installers make.
+#: The places of a ComfyUI's own Python, from its manual and its installers.
 _PYTHONS = (".venv/bin/python", "venv/bin/python", "env/bin/python", "python_embeded/bin/python")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the settings say about running ComfyUI.
+    """The settings for running ComfyUI.
 
     Attributes:
-        directory: of a checkout, with ``main.py``.
-        arguments: beside what the directory suggests, as for a shell.
-        command: for the shell, instead of what the directory suggests.
-        restart_command: for the shell, to restart a ComfyUI that somebody else supervises.
+        directory: a checkout of ComfyUI, with ``main.py``.
+        arguments: further arguments, in shell syntax.
+        command: a shell command that replaces the one for the directory.
+        restart_command: a shell command that restarts a ComfyUI which somebody else supervises.
     """
 
     directory: str | None = None
@@ -40,9 +40,9 @@ class Startup:
 
     Attributes:
         command: for the shell.
-        cwd: where.
-        environment: the whole of it; ``None`` for that of a job.
-        variables: beside that.
+        cwd: the working directory.
+        environment: the whole environment; ``None`` for a job's usual one.
+        variables: further variables.
     """
 
     command: str
@@ -52,18 +52,18 @@ class Startup:
 
 
 def startup_of_launch(launch: Launch) -> Startup:
-    """Return what runs again what ran before."""
+    """Return the command that runs an earlier process again."""
     return Startup(f"exec {shlex.join(launch.argv)}", launch.cwd, launch.environ)
 
 
 def startup_of_settings(settings: Settings, endpoint: Endpoint) -> Startup | None:
-    """Return what the settings say; ``None`` if they say nothing.
+    """Return the command from the settings; ``None`` if they have none.
 
     Raises:
-        LifecycleError: ``COMFYUI_DIR`` is not a directory of ComfyUI, or ``COMFYUI_ARGS`` cannot be read.
+        LifecycleError: ``COMFYUI_DIR`` is not a directory of ComfyUI, or ``COMFYUI_ARGS`` is malformed.
     """
     if settings.command:
-        # Its own words name the port, and it may be another than the one that is meant.
+        # The command itself names the port, and may name another than the one that is meant.
         place = {"COMFYUI_HOST": endpoint.host, "COMFYUI_PORT": str(endpoint.port)}
         directory = _checked(settings.directory) if settings.directory else None
         return Startup(settings.command, directory, variables=place)
@@ -101,15 +101,15 @@ def _python(directory: Path) -> str:
 
 
 def _has_torch() -> bool:
-    from importlib.util import find_spec  # noqa: PLC0415  asked for once in a session
+    from importlib.util import find_spec  # noqa: PLC0415  needed once in a session
 
     return find_spec("torch") is not None
 
 
 def looks_like_comfyui(argv: list[str], cwd: str | None) -> bool:
-    """Tell whether a process that does not answer is likely a ComfyUI, so that it may be ended."""
+    """Tell whether a silent process is likely a ComfyUI, so that it may be ended."""
     if not argv or "python" not in Path(argv[0]).name.lower():
-        return False  # a tunnel to a machine of that name, say
+        return False  # for example a tunnel to a machine of that name
     if any("comfyui" in part.lower() for part in argv):
         return True
     if not cwd or not any(Path(part).name == "main.py" for part in argv):
@@ -119,14 +119,14 @@ def looks_like_comfyui(argv: list[str], cwd: str | None) -> bool:
 
 
 def is_run_as(told: Sequence[str], argv: Sequence[str]) -> bool:
-    """Tell whether a process was started with the arguments that a server says it was; unknown ones fit.
+    """Tell whether a process was started with the arguments that a server reports; unknown arguments match.
 
-    One that passes requests on to a server elsewhere (a tunnel, a proxy) was not.
+    A process that passes requests on to a server elsewhere (a tunnel, a proxy) was not.
     """
     if not told or not argv:
         return True
     options = list(told[1:])
-    # Some nodes take the options out of what the server tells; the name of its script stays.
+    # Some nodes remove the options from the server's report; the name of its script stays.
     return Path(told[0]).name in {Path(part).name for part in argv} or (
         bool(options) and list(argv[-len(options) :]) == options
     )

@@ -1,9 +1,9 @@
-"""Who looks after a process, and how it is started again if nobody does. Rules over its portrait; nothing is signalled.
+"""Finds the supervisor of a process, and how to start it again if there is none. Rules over its portrait, no signals.
 
-A process that something else starts again must be restarted by that, else there are two of it, or one that nobody looks
-after. What tells: the control group (containers, systemd), the parent (supervisord and its like), paths (the desktop
-app), and the user. Nearest first: a container's inner supervisor cannot be reached from outside, and supervisord is
-itself a systemd service whose restart would end everything under it.
+If something else restarts a process, it must carry out the restart: otherwise there are two processes, or one without a
+supervisor. The signs are: the control group (containers, systemd), the parent (supervisord and similar), paths (the
+desktop app), and the user. The nearest supervisor counts first: a container's inner supervisor cannot be reached from
+outside, and supervisord is itself a systemd service whose restart would end everything under it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # the portrait's module loads psutil, 70 ms that not every se
 
 
 class Kind(StrEnum):
-    """What looks after a process."""
+    """The kinds of supervisors."""
 
     OTHER_USER = "other_user"
     CONTAINER = "container"
@@ -36,14 +36,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Supervisor:
-    """Who looks after a process.
+    """The supervisor of a process.
 
     Attributes:
         kind: what it is.
         name: the container's id, the service's name, the app's name or the user's name.
-        command: what a person is to type; for the desktop app what to do; empty for a container that cannot be named.
+        command: what a person has to type; for the desktop app, what to do; empty for a container that cannot be named.
             For another user's process, the command only ends it.
-        why: what tells, as the end of a sentence.
+        why: the evidence, as the end of a sentence.
     """
 
     kind: Kind
@@ -53,10 +53,10 @@ class Supervisor:
 
 
 def who_supervises(portrait: Portrait, *, my_uid: int) -> Supervisor | None:
-    """Return who is to restart a process, as far as its portrait tells; ``None`` if we may.
+    """Return who must restart a process, as far as its portrait tells; ``None`` if we may.
 
     Args:
-        portrait: the process; taken by a process that lives where the answer is to be used.
+        portrait: the process; taken on the machine and in the namespaces where the answer is used.
         my_uid: the user who would restart it otherwise.
     """
     found = _container(portrait) or _desktop(portrait) or _parent(portrait)
@@ -82,19 +82,19 @@ class _ContainerForm(NamedTuple):
 
 _ID = r"(?P<id>[0-9a-f]{64})"
 
-#: How control groups name containers, and how those are restarted. The first that fits counts.
+#: The forms of containers' names in control groups, and how to restart each. The first match counts.
 _CONTAINERS = (
-    # Kubernetes: the kubelet starts a stopped container again. Before the others, whose forms it contains.
+    # Kubernetes: the kubelet restarts a stopped container. It comes first, since it contains the other forms.
     _ContainerForm(re.compile(rf"/kubepods[./].*?(?:cri-containerd-|crio-|docker-|/){_ID}"), "sudo crictl stop {}"),
     _ContainerForm(re.compile(rf"/docker[-/]{_ID}"), "docker restart {}"),
-    # Containers of root are not shown to podman of a user; they lie in the machine slice, those of users below user@.
+    # A user's podman does not show root's containers. Those are in the machine slice, and users' own are below user@.
     _ContainerForm(re.compile(rf"/machine\.slice/libpod-{_ID}"), "sudo podman restart {}"),
     _ContainerForm(re.compile(rf"/(?:libpod_parent/)?libpod-{_ID}"), "podman restart {}"),
     _ContainerForm(re.compile(r"/lxc(?:/|\.payload[./])(?P<id>[^/\n]+)"), "sudo lxc restart {}"),
     _ContainerForm(re.compile(r"/machine\.slice/systemd-nspawn@(?P<id>[^/\n]+)\.service"), "sudo machinectl reboot {}"),
 )
 
-#: As many characters of an id as ``docker ps`` shows.
+#: The number of characters of an id that ``docker ps`` shows.
 _SHORT_ID = 12
 
 
@@ -107,7 +107,7 @@ def _container(portrait: Portrait) -> Supervisor | None:
 
 
 def _sandbox(portrait: Portrait) -> Supervisor | None:
-    # After the service, which may be what set the sandbox up.
+    # After the service, which may have set up the sandbox.
     if not portrait.pid_namespace_differs:
         return None
     return Supervisor(Kind.CONTAINER, "", "", "it runs in a container or sandbox of a kind that is not known here")
@@ -124,8 +124,8 @@ def _container_in(control_group: str) -> tuple[str, str] | None:
 
 # --- the desktop app ------------------------------------------------------------------------------------------------
 
-#: Parts of paths that only the desktop app has: of the first one, and of "Comfy Desktop", which followed it and keeps
-#: what it has installed in a directory of its own.
+#: Parts of paths that only the desktop app has: the first app, and "Comfy Desktop", its successor, which keeps its
+#: installations in its own directory.
 _DESKTOP_MARKS = (
     "ComfyUI.app/",
     "@comfyorg",
@@ -138,11 +138,11 @@ _DESKTOP_MARKS = (
 
 
 def _desktop(portrait: Portrait) -> Supervisor | None:
-    if JOB_ID_VARIABLE in portrait.environ:  # started here, from what the app has installed
+    if JOB_ID_VARIABLE in portrait.environ:  # we started it, from an installation of the app
         return None
-    # Not in the values of options: a person may keep pictures anywhere.
+    # Option values are excluded: a person may keep pictures anywhere.
     started = takewhile(lambda argument: not argument.startswith("--"), portrait.argv)
-    # main.py is often a relative path, and the directory tells where it is.
+    # main.py is often a relative path, so the working directory counts too.
     for text in (portrait.exe or "", *started, portrait.parent_command, f"{portrait.cwd or ''}/"):
         if any(mark in text for mark in _DESKTOP_MARKS):
             return Supervisor(
@@ -158,7 +158,7 @@ def _supervisord_command(portrait: Portrait, _: re.Match[str]) -> tuple[str, str
     name = portrait.environ.get("SUPERVISOR_PROCESS_NAME", "")
     group = portrait.environ.get("SUPERVISOR_GROUP_NAME", "")
     full = f"{group}:{name}" if group and group != name else name
-    # Without a name, the programs are shown for the person to choose.
+    # Without a name, the command lists the programs for the person to choose.
     return full or "supervisord", f"supervisorctl restart {shlex.quote(full)}" if full else "supervisorctl status"
 
 
@@ -167,7 +167,7 @@ def _runit_command(_: Portrait, parent: re.Match[str]) -> tuple[str, str]:
 
 
 def _s6_command(_: Portrait, parent: re.Match[str]) -> tuple[str, str]:
-    # The parent names the directory as it stands in the one that is scanned, by convention this.
+    # The parent names the directory relative to the scanned one, which is this by convention.
     name = parent["name"]
     return name, f"s6-svc -r {shlex.quote(name if '/' in name else f'/run/service/{name}')}"
 
@@ -177,7 +177,7 @@ def _pm2_command(portrait: Portrait, _: re.Match[str]) -> tuple[str, str]:
     return name or "pm2", f"pm2 restart {shlex.quote(name)}" if name else "pm2 list"
 
 
-#: Command lines of parents that start their children again, and how they are asked to.
+#: Command lines of parents that restart their children, and how to ask them.
 _PARENTS: tuple[tuple[re.Pattern[str], Callable[[Portrait, re.Match[str]], tuple[str, str]]], ...] = (
     (re.compile(r"(?:^|[/ ])supervisord(?: |$)"), _supervisord_command),
     (re.compile(r"^(?:\S*/)?runsv (?P<name>\S+)"), _runit_command),
@@ -196,10 +196,10 @@ def _parent(portrait: Portrait) -> Supervisor | None:
 
 # --- systemd --------------------------------------------------------------------------------------------------------
 
-#: Services in which people's own programs end up although nobody meant them to be a part: what gives people a shell,
-#: a desktop session, or runs their commands at a time. Restarting them would end much else, and start nothing again.
+#: Services that people's own programs may end up in without belonging there: they give people a shell or a desktop
+#: session, or run their commands at set times. Restarting them would end much else, and start nothing again.
 _HOSTS = (
-    "app-*",  # what a desktop has launched, a terminal say
+    "app-*",  # programs that a desktop has launched, such as a terminal
     "atd",
     "code-server*",
     "cron",
@@ -241,7 +241,7 @@ class _Unit(NamedTuple):
 def _unit(portrait: Portrait, my_uid: int) -> Supervisor | None:
     unit = _unit_in(portrait.control_group)
     if unit is None or unit == _unit_in(portrait.own_control_group):
-        return None  # a service that we are a part of ourselves is no sign that it looks after the other part
+        return None  # a service that contains ourselves too is no sign that it supervises the process
     manager = "sudo systemctl"
     if unit.of_user:
         is_mine = portrait.uid in (my_uid, None)
@@ -255,7 +255,7 @@ def _unit_in(control_group: str) -> _Unit | None:
         parts = path.split("/")
         inner = next((part for part in reversed(parts) if part.endswith((_SERVICE, ".scope"))), "")
         if not inner.endswith(_SERVICE):
-            return None  # a scope: a session, or a terminal's tab; nobody starts its processes again
+            return None  # a scope, such as a session or a terminal's tab: nothing restarts its processes
         name = inner.removesuffix(_SERVICE)
         if any(fnmatchcase(name, host) for host in _HOSTS):
             return None
@@ -264,7 +264,7 @@ def _unit_in(control_group: str) -> _Unit | None:
 
 
 def _systemd_paths(control_group: str) -> Iterator[str]:
-    """Yield the paths in systemd's hierarchy that say anything: of version 2, and of version 1 or the hybrid."""
+    """Yield the relevant paths in systemd's hierarchy: of version 2, and of version 1 or the hybrid."""
     for line in control_group.splitlines():
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -274,15 +274,15 @@ def _systemd_paths(control_group: str) -> Iterator[str]:
 
 # --- starting it again ----------------------------------------------------------------------------------------------
 
-#: Variables that belong to the way in which a process was started before, not to the process. The first makes
-#: ComfyUI-Manager end the process on a restart, for a launcher that would not be there; ours would have the new process
-#: taken for a part of a job.
+#: Variables that belong to the way in which a process was started before, not to the process. The first one makes
+#: ComfyUI-Manager end the process on a restart, for a launcher that would not be there. Because of ours, the new
+#: process would be taken for a part of a job.
 _LEFT_OUT = ("__COMFY_CLI_SESSION__", JOB_ID_VARIABLE, COOKIE_VARIABLE)
 
 
 @dataclass(frozen=True)
 class Launch:
-    """What to execute.
+    """A program to execute.
 
     Attributes:
         argv: arguments; the first is the absolute path of the program.
@@ -296,11 +296,11 @@ class Launch:
 
 
 def relaunch_of(portrait: Portrait) -> Launch:
-    """Return how a process is started again as it was; looks at the files that are named, and changes nothing.
+    """Return how to start a process again as it was; looks at the named files, and changes nothing.
 
     Raises:
-        RelaunchError: its arguments, environment or working directory are unknown, or that directory or the program
-            is gone.
+        RelaunchError: its arguments, environment or working directory are unknown, or that directory or the program no
+            longer exists.
     """
     for name in ("argv", "environ", "cwd"):
         if name in portrait.unreadable:
@@ -322,10 +322,10 @@ def _who(portrait: Portrait) -> str:
 
 
 def _program(portrait: Portrait, cwd: str) -> str:
-    """Return the program's path by which it was started.
+    """Return the path by which the program was started.
 
-    The kernel's path (``exe``) has symbolic links resolved: for the python of a virtual environment it names the one
-    that the environment was made from, which does not see the environment's packages. So it is the last resort.
+    The kernel's path (``exe``) has symbolic links resolved. For the Python of a virtual environment, it names the one
+    from which the environment was made, and that one does not see the environment's packages. So it is the last resort.
     """
     name = portrait.argv[0]
     candidates = [os.path.join(cwd, name)] if "/" in name else list(_on_path(portrait, name, cwd))  # noqa: PTH118

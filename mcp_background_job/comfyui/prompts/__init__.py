@@ -1,1 +1,1 @@
-"""One prompt: submitted, found, watched, cancelled, diagnosed."""
+"""Single prompts: submitted, found, watched, cancelled, diagnosed."""

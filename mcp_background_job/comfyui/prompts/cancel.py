@@ -1,4 +1,4 @@
-"""Cancels prompts: walks the plan against the real server, and gathers evidence while it resists."""
+"""Cancels prompts: executes the plan against the real server, and gathers evidence while it resists."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ from mcp_background_job.errors import UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
 
-#: A look that took long (a queue of large graphs) is not repeated at once: it may take a third of the time at most.
+#: A look that took long (a queue of large graphs) is not repeated at once: looks may take a third of the time at most.
 _LOOKS_SHARE = 3.0
 
-#: Entries of the history among which a prompt is looked for that was hit in place of another.
+#: Entries of the history among which a prompt is searched that was hit in place of another.
 _RECENT = 5
 
-#: The first release that does, see ``is_targeting``.
+#: The first release that checks for whom an interrupt is, see ``is_targeting``.
 _FIRST_TARGETING = (0, 3, 57)
 
-#: A prompt that was hit in place of another is given so many looks to reach its next step.
+#: The number of looks for a prompt that was hit in place of another to reach its next step.
 _HIT_LOOKS = 10
 _HIT_LOOK_S = 0.1
 
-#: A prompt that is being sent is not at the server yet; a healthy server has it within milliseconds.
+#: Seconds: a prompt that is being sent is not at the server yet; a healthy server has it within milliseconds.
 _SENDING_S = 1.0
 _SENDING_LOOK_S = 0.02
 
-#: The gap between two prompts is tens of milliseconds.
+#: The looks for the gap between two prompts, which is tens of milliseconds.
 _GAP_LOOKS = 10
 _GAP_LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
 class Cancelled:
-    """What became of a request to cancel.
+    """The result of a request to cancel.
 
     Attributes:
-        verdict: the word for it.
-        prompt_id: the prompt that it was about.
-        finished: how the prompt ended, as the history has it.
+        verdict: the verdict in one word.
+        prompt_id: the prompt that the request was about.
+        finished: how the prompt ended, from the history.
         wedge: how the server is stuck, if it is.
-        evidence: what was seen, in sentences.
-        interrupts: how often an interrupt was asked for.
-        took_s: seconds that all took.
+        evidence: what was observed, in sentences.
+        interrupts: the number of interrupts.
+        took_s: seconds that it all took.
         dropped: pending prompts that were taken out of the queue.
-        batches: batches that were canceled with that.
-        unsent: how many prompts of ours were canceled that had yet to be sent.
-        kept: pending prompts that should have been and were not, each with where it is instead.
-        detail: for what the verdict alone does not say.
+        batches: batches that were canceled too.
+        unsent: how many prompts of ours were canceled before they were sent.
+        kept: pending prompts that could not be taken out, each with where it is instead.
+        detail: what the verdict alone does not say.
     """
 
     verdict: Verdict
@@ -85,7 +85,7 @@ class Canceller:
     def __init__(
         self, client: Client, journal: Journal, events: EventStream, prompts: Prompts, baselines: Baselines
     ) -> None:
-        """Takes what it works on."""
+        """Takes its parts."""
         self._client = client
         self._journal = journal
         self._events = events
@@ -94,13 +94,13 @@ class Canceller:
         self._far_job: Callable[[], JobLife] | None = None
 
     def runs_as(self, life: Callable[[], JobLife]) -> None:
-        """Know of the server's process by the job on another machine that it is; returns a fresh look at its life."""
+        """Takes a function that looks at the life of the job on another machine as which the server runs."""
         self._far_job = life
 
     async def cancel(
         self, prompt_id: str | None, *, clear_pending: bool = False, pending_only: bool = False
     ) -> Cancelled:
-        """Stop a prompt, by default the one that runs; drop all pending ones first, or only them, if asked to."""
+        """Stop a prompt, by default the running one; if asked to, first drop all pending ones, or drop only them."""
         began = time.monotonic()
         cancelled = await self._cancel(prompt_id, clear_pending=clear_pending, pending_only=pending_only)
         return replace(cancelled, took_s=time.monotonic() - began)
@@ -131,7 +131,7 @@ class Canceller:
         return replace(await self._go(walk), dropped=dropped, kept=kept)
 
     async def _between_prompts(self, walk: _Walk, queue: Queue | Cancelled) -> Queue | Cancelled:
-        """Look again while nothing runs and something waits: for a moment it is so between two prompts (measured)."""
+        """Look again while nothing runs and something waits: this is so for a moment between two prompts (measured)."""
         for _ in range(_GAP_LOOKS):
             if isinstance(queue, Cancelled) or queue.running or not queue.pending:
                 break
@@ -140,7 +140,7 @@ class Canceller:
         return queue
 
     async def cancel_pending(self, prompt_id: str) -> Cancelled:
-        """Take one prompt out of the queue; one that runs is left alone."""
+        """Take one pending prompt out of the queue; a running one is left alone."""
         began = time.monotonic()
         if await self._is_withdrawn(check_prompt_id(prompt_id)):
             cancelled = Cancelled(Verdict.CANCELLED, prompt_id)
@@ -149,7 +149,7 @@ class Canceller:
         return replace(cancelled, took_s=time.monotonic() - began)
 
     async def _is_withdrawn(self, prompt_id: str) -> bool:
-        """Cancel a prompt that its batch has yet to send; returns whether it was one."""
+        """Cancel a prompt that its batch has not sent yet; returns whether it was one."""
         if await lanes.journal(self._journal.withdraw, prompt_id, at=time.time()):
             return True
         deadline = time.monotonic() + _SENDING_S
@@ -175,7 +175,7 @@ class Canceller:
         walk.watch.submitted_at = submission.submitted_at if submission else None
 
     async def _first_queue(self, walk: _Walk) -> Queue | Cancelled:
-        """Return the queue as it is at the beginning, or what became of the request if there is no answer."""
+        """Return the queue at the beginning, or the result of the request if there is no answer."""
         while True:
             try:
                 queue = await self._client.queue(read_s=SILENT_LOOK_S)
@@ -227,7 +227,7 @@ class Canceller:
             elif following.step is Step.FREE:
                 await self._client.free(read_s=SILENT_LOOK_S)
         except UnreachableError:
-            return  # the next look meets the same trouble and names it
+            return  # the next look meets the same trouble and reports it
 
     async def _result(
         self, walk: _Walk, verdict: Verdict, located: Located | None, error: UnreachableError | None
@@ -257,7 +257,7 @@ class Canceller:
         )
 
     async def _hit_instead(self, walk: _Walk, verdict: Verdict) -> str:
-        """Name the prompts that an interrupt of ours hit because the server does not look for whom it is."""
+        """Name the prompts that our interrupt hit because the server does not check for whom it is."""
         in_vain = walk.plan.interrupts - (verdict is Verdict.CANCELLED)
         if not in_vain:
             return ""
@@ -266,7 +266,7 @@ class Canceller:
             if is_targeting(await self._client.stats()):
                 return ""
             hit = await self._hit_since(began, walk.prompt_id)
-        except UnreachableError:  # one output that is no JSON breaks the history; the verdict stands all the same
+        except UnreachableError:  # one output that is not JSON breaks the history; the verdict stands all the same
             return ""
         return f"{hit}: servers before 0.3.57 stop whichever prompt runs, whatever the interrupt names" if hit else ""
 
@@ -283,7 +283,7 @@ class Canceller:
                 return f"{', '.join(hit)} was interrupted meanwhile"
             if not running:
                 return ""
-            await asyncio.sleep(_HIT_LOOK_S)  # what runs now may have been hit, and ends at its next step
+            await asyncio.sleep(_HIT_LOOK_S)  # the running prompt may have been hit, and ends at its next step
         return f"{', '.join(running)} runs now, and may stop at its next step"
 
     # -- the pending -----------------------------------------------------------------------------------------------
@@ -296,14 +296,14 @@ class Canceller:
         return taken
 
     async def _remember(self, items: Sequence[QueueItem]) -> None:
-        """Journal prompts that somebody else submitted: the server forgets what is taken out of its queue."""
+        """Journal prompts that somebody else submitted: the server forgets prompts that are taken out of its queue."""
         known = await lanes.journal(lambda: {item.prompt_id: self._journal.get(item.prompt_id) for item in items})
         strangers = [stranger_of(item, self._client.endpoint.url) for item in items if known[item.prompt_id] is None]
         await lanes.journal(self._journal.record, strangers)
 
 
 def is_targeting(stats: SystemStats) -> bool:
-    """Tell whether a server looks for whom an interrupt is; one that does not say its version may not."""
+    """Tell whether a server checks for whom an interrupt is; one that does not report its version may not."""
     version = tuple(int(part) for part in stats.version.lstrip("v").split(".")[:3] if part.isdecimal())
     return version >= _FIRST_TARGETING
 
@@ -324,7 +324,7 @@ def stranger_of(item: QueueItem, server: str) -> Submission:
 
 @dataclass
 class _Walk:
-    """One cancelling under way."""
+    """One cancel under way."""
 
     prompt_id: str
     plan: CancelPlan

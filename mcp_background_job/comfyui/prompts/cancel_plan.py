@@ -1,4 +1,4 @@
-"""The ladder that cancels one prompt: what to do next, from what was last seen. Pure.
+"""The plan that cancels one prompt: the next step, from the last observation. Pure.
 
     place      seen after                what is done
     ---------  ------------------------  -----------------------------------------------------------------
@@ -28,7 +28,7 @@ from mcp_background_job.core.comfyui.submission import End
 
 
 class Place(StrEnum):
-    """Where a prompt is."""
+    """The places where a prompt may be."""
 
     RUNNING = "running"
     PENDING = "pending"
@@ -41,13 +41,13 @@ class Sight:
     """One look at a prompt.
 
     Attributes:
-        at: when it was over, in seconds of a monotonic clock.
+        at: when the look ended, in seconds of a monotonic clock.
         place: where the prompt is; ``None`` if there was no answer.
         finished: how it ended, if it has.
         trouble: why there was no answer.
-        process_gone: the process that served at the beginning is gone; ``None`` where that cannot be known.
-        process_suspended: that process is stopped by a signal.
-        worker_dead: evidence says that the thread that runs prompts is gone.
+        process_gone: whether the process that served at the beginning is gone; ``None`` if that is unknown.
+        process_suspended: whether a signal has stopped that process.
+        worker_dead: whether evidence says that the thread that runs prompts is gone.
     """
 
     at: float
@@ -60,7 +60,7 @@ class Sight:
 
 
 class Step(StrEnum):
-    """What to do before the next look."""
+    """The action before the next look."""
 
     LOOK = "look"
     DELETE = "delete"
@@ -69,7 +69,7 @@ class Step(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What became of the request to cancel."""
+    """The result of a request to cancel."""
 
     CANCELLED = "cancelled"
     FINISHED = "finished_before_cancel"
@@ -80,52 +80,52 @@ class Verdict(StrEnum):
     NOT_FOUND = "not_found"
     NOTHING_RUNNING = "nothing_running"
     RUNNING = "running"  #: only a pending prompt was to be cancelled, and it runs
-    PENDING = "pending"  #: the server keeps it in its queue against every request
+    PENDING = "pending"  #: the server keeps it in its queue despite every request
 
 
 @dataclass(frozen=True)
 class Next:
-    """What follows: a step and when to look again, or the verdict."""
+    """The next step and the time of the next look, or the verdict."""
 
     step: Step = Step.LOOK
     look_after_s: float = 0.0
     verdict: Verdict | None = None
 
 
-#: Between two looks: a step that ends is answered well within half a second.
+#: Seconds between two looks: when a step ends, the user hears of it well within half a second.
 LOOK_S = 0.1
 
-#: The first interrupt is repeated after this time, the next ones after twice the last.
+#: Seconds after which the first interrupt is repeated; each later pause is twice the last one.
 RESEND_S = 1.0
 LONGEST_RESEND_S = 5.0
 
-#: A running prompt has this long to reach the next check for an interrupt; the steps of large video models take tens of
-#: seconds. With what follows the whole stays under the minute after which clients give up.
+#: Seconds for a running prompt to reach its next check for an interrupt; the steps of large video models take tens of
+#: seconds. With the later steps, the whole stays under the minute after which clients give up.
 INTERRUPT_S = 36.0
 
-#: Time in which memory that is freed might let a step go on.
+#: Seconds in which freed memory might let a step go on.
 FREE_S = 4.0
 
-#: A server that takes connections and leaves two looks in a row unanswered, each for so long, has its interpreter held.
-#: Loading a model may hold it for seconds.
+#: Seconds. If a server accepts connections and leaves two looks in a row unanswered, each for so long, its interpreter
+#: is held. Loading a model may hold it for seconds.
 SILENT_LOOK_S = 3.5
 
-#: Other trouble may last so long before it is reported.
+#: Seconds that other trouble may last before it is reported.
 TROUBLE_S = 7.0
 
-#: A closed port for so long is not the gap of a restart in place.
+#: Seconds: a port that is closed for so long is not the gap of a restart in place.
 REFUSED_S = 2.0
 
-#: An evidently dead worker has been asked for so long before it is called so.
+#: Seconds for which an evidently dead worker is asked before it is called dead.
 WORKER_S = 4.0
 
-#: A prompt that has run may be missing for so long: the history is cleared, or the server is another one.
+#: Seconds for which a prompt that has run may be missing: the history is cleared, or the server is another one.
 ABSENT_S = 1.5
 
-#: A pending prompt that does not leave the queue after so long will not.
+#: Seconds: a pending prompt that does not leave the queue within this time never will.
 DELETE_S = 10.0
 
-#: After so long no more is tried, whatever was seen in whatever order: clients give up after a minute.
+#: Seconds after which nothing more is tried, whatever was seen: clients give up after a minute.
 LIMIT_S = 42.5
 
 _AT_LIMIT = {Place.RUNNING: Verdict.WEDGED, Place.PENDING: Verdict.PENDING, Place.ABSENT: Verdict.NOT_FOUND}
@@ -134,10 +134,10 @@ _BY_END = {End.COMPLETED: Verdict.FINISHED, End.FAILED: Verdict.FAILED, End.CANC
 
 
 class CancelPlan:
-    """Decides step by step; ``see`` takes what was seen and returns what follows."""
+    """Decides step by step; ``see`` takes an observation and returns the next step."""
 
     def __init__(self, *, only_pending: bool = False) -> None:
-        """With ``only_pending`` a prompt that runs is left alone."""
+        """With ``only_pending``, a running prompt is left alone."""
         self._only_pending = only_pending
         self._began: float | None = None
         self._interrupts = 0
@@ -152,15 +152,15 @@ class CancelPlan:
 
     @property
     def interrupts(self) -> int:
-        """How often an interrupt was asked for."""
+        """The number of interrupts so far."""
         return self._interrupts
 
     def note_answer(self) -> None:
-        """Take note that the server has answered something else than a look."""
+        """Note that the server has answered a request other than a look."""
         self._has_answered = True
 
     def see(self, sight: Sight) -> Next:
-        """Return what follows from a look."""
+        """Return the next step after a look."""
         if self._began is None:
             self._began = sight.at
         following = self._follow(sight)
@@ -190,7 +190,7 @@ class CancelPlan:
         if sight.process_gone and self._has_answered:
             return _over(Verdict.SERVER_DIED)
         if sight.trouble is Trouble.SILENT:
-            # The first look that was left unanswered has taken as long, so the silence is twice this time.
+            # The first unanswered look took as long, so the silence lasts twice this time.
             return _over(Verdict.WEDGED) if sight.process_suspended or lasted >= SILENT_LOOK_S else Next()
         if sight.trouble in (Trouble.REFUSED, Trouble.DROPPED) and self._has_answered:
             return _over(Verdict.SERVER_DIED) if lasted >= REFUSED_S else Next(Step.LOOK, LOOK_S)

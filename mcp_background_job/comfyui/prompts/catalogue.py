@@ -1,4 +1,4 @@
-"""Prompts in one list, from the queue, the history and the journal together; and why those that failed did."""
+"""Prompts in one list, from the queue, the history and the journal together; and the reasons of failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
 from mcp_background_job.registry.sessions import SqliteSessions
 
-#: Every word that a prompt in a list can have.
+#: All statuses that a prompt in a list can have.
 STATUSES = ("pending", "in_progress", "completed", "failed", "cancelled", "lost_to_restart", NOT_SENT, "unknown")
 
 
@@ -26,9 +26,9 @@ class Row:
     """A prompt in a list.
 
     Attributes:
-        prompt: what is known of it.
-        outputs: how many files it made, as far as known.
-        cause: in one line, why it failed.
+        prompt: the known facts about it.
+        outputs: how many files it made, if known.
+        cause: why it failed, in one line.
     """
 
     prompt: Prompt
@@ -54,7 +54,7 @@ def _of(prompt: Prompt, name: str) -> float | None:
 
 @dataclass(frozen=True)
 class Listing:
-    """Prompts, and why the server does not say what became of those that had not ended, if it does not."""
+    """Prompts; and, if the server does not answer, why the ends of open ones are unknown."""
 
     rows: tuple[Row, ...]
     more: bool = False
@@ -63,13 +63,13 @@ class Listing:
 
 @dataclass(frozen=True)
 class Explained:
-    """A prompt that failed, with all that is known of why.
+    """A failed prompt, with all that is known of the reason.
 
     Attributes:
         row: the prompt.
         failure: the exception, if one ended it.
-        refused: what validation said, if it was refused.
-        missing: what the server does not have, as far as that can be told.
+        refused: the report of the validation, if it was refused.
+        missing: models and nodes that the server does not have, if that can be told.
     """
 
     row: Row
@@ -80,7 +80,7 @@ class Explained:
 
 @dataclass(frozen=True)
 class Among:
-    """Which prompts are asked for: those of a session, of a batch, or all of the server."""
+    """The prompts that are asked for: those of a session, of a batch, or all of the server."""
 
     session_id: str | None = None
     batch_id: str | None = None
@@ -95,32 +95,32 @@ class Catalogue:
     """The prompts of one server."""
 
     def __init__(self, client: Client, journal: Journal, sessions: SqliteSessions, prompts: Prompts) -> None:
-        """Takes what it looks at."""
+        """Takes its parts."""
         self._client = client
         self._journal = journal
         self._sessions = sessions
         self._prompts = prompts
 
     async def list(self, *, statuses: Collection[str] = (), among: Among, limit: int) -> Listing:
-        """Return prompts: what runs, what waits in the order in which it will run, then what ended, newest first.
+        """Return prompts: the running ones, the waiting ones in their order, then the ended ones, newest first.
 
         Raises:
-            InvalidRequestError: a status that no prompt has, or a limit that is none.
+            InvalidRequestError: no prompt can have a status, or the limit is not positive.
         """
         unknown = set(statuses) - set(STATUSES)
         if unknown:
             raise InvalidRequestError(f"status {', '.join(sorted(unknown))!r}: give some of {', '.join(STATUSES)}")
         if limit < 1:
             raise InvalidRequestError(f"limit={limit}: at least 1")
-        # What was sent comes first, and a long queue of it shall leave room for what ended.
+        # Sent prompts come first, and a long queue of them must leave room for ended ones.
         known = await self._journalled(statuses, among, _OPEN + limit + 1)
         try:
             queue = await self._client.queue()
         except UnreachableError as error:
             rows = [_row(prompt) for prompt in await self._unanswered(known, among, limit, error)]
             return _listing(in_order(rows), [*statuses, "unknown"] if statuses else (), limit, error)
-        # After the queue and not before: a prompt that ends in between is in the history by now. It is large, with the
-        # graph of each prompt, and of a batch that is over the journal knows all.
+        # The history is read after the queue: a prompt that ends in between is in the history by now. The history is
+        # large, with the graph of each prompt, and the journal knows everything about a batch that is over.
         is_needed = among.batch_id is None or any(one.is_open for one in known)
         history, trouble = await self._history(max(limit + 1, _HISTORY)) if is_needed else ([], None)
         strangers = await self._strangers(queue, history, known, among, limit)
@@ -128,14 +128,14 @@ class Catalogue:
         return _listing(in_order(rows), statuses, limit, trouble)
 
     async def errors(self, *, among: Among, limit: int) -> tuple[list[Explained], UnreachableError | None]:
-        """Return the prompts that failed last, each with all that is known of why."""
-        # Of those that went with their server, what ran then is told, and many more may only have waited.
+        """Return the prompts that failed last, each with all that is known of the reason."""
+        # Of the prompts lost with their server, those that ran count; many more may only have waited.
         listing = await self.list(statuses=("failed", str(End.LOST)), among=among, limit=limit + _OPEN)
         failed = [row for row in listing.rows if row.prompt.status == "failed" or row.prompt.reason.startswith(RAN)]
         return [await self._explained(row) for row in failed[:limit]], listing.trouble
 
     async def waiting(self, server: str, *, statuses: Collection[str], among: Among, limit: int) -> Sequence[Row]:
-        """Return what waits for a pool, or never got beyond that: only the journal knows of it."""
+        """Return prompts that wait for a pool, or never left that state: only the journal knows them."""
         found = await lanes.journal(
             self._sessions.prompts,
             server,
@@ -148,7 +148,7 @@ class Catalogue:
         return [row for row in rows if not statuses or row.prompt.status in statuses]
 
     async def ids(self, among: Among) -> list[tuple[str, str]]:
-        """Return ids and notes of the prompts of a session or batch, in their order."""
+        """Return the ids and notes of the prompts of a session or batch, in their order."""
         if among.session_id is not None:
             tracked = await lanes.journal(self._sessions.tracked_in, among.session_id)
             return [(one.prompt_id, one.note) for one in tracked]
@@ -158,7 +158,7 @@ class Catalogue:
     # -- from where they are known ---------------------------------------------------------------------------------
 
     async def _journalled(self, statuses: Collection[str], among: Among, limit: int) -> list[Submission]:
-        # What was sent and has no end that is known may have any status: the server says which.
+        # A sent prompt without a known end may have any status: the server says which.
         wanted = (*statuses, "open") if statuses else ()
         return await lanes.journal(
             self._sessions.prompts,
@@ -172,13 +172,13 @@ class Catalogue:
     async def _history(self, limit: int) -> tuple[list[Finished], UnreachableError | None]:
         try:
             return await self._client.history(limit), None
-        except UnreachableError as error:  # one output that is no JSON breaks it for all; each can still be asked for
+        except UnreachableError as error:  # one bad output breaks the list; each prompt can still be asked for
             return [], error
 
     async def _strangers(
         self, queue: Queue, history: Sequence[Finished], known: Sequence[Submission], among: Among, limit: int
     ) -> list[str]:
-        """Return the ids of prompts that the server has, or a session tracks, and the journal's page does not."""
+        """Return the ids of prompts that the server has, or a session tracks, and the journal's page has not."""
         if among.session_id is not None:
             return await lanes.journal(self._sessions.strangers, among.session_id, limit + 1)
         if among.batch_id is not None:
@@ -191,7 +191,7 @@ class Catalogue:
     async def _unanswered(
         self, known: Sequence[Submission], among: Among, limit: int, error: UnreachableError
     ) -> list[Prompt]:
-        """Return what is known of prompts while the server says nothing: of what had not ended, only that it was."""
+        """Return the known facts about prompts while the server is silent; open ones get the status unknown."""
         why = f"unreachable: {error.trouble}"
         prompts = [of_journal(one) for one in known]
         told = [
@@ -226,13 +226,13 @@ class Catalogue:
         return Explained(row, refused=refused, missing=missing_of_refusal(refused) if refused else Missing())
 
 
-#: Entries of the history that are looked through at least: of those, only some have the status that is asked for.
+#: Entries of the history that are searched at least: only some of them have the wanted status.
 _HISTORY = 200
 
-#: As much is expected to be sent and without an end that is known. More may be, and hides what ended.
+#: The expected number of sent prompts without a known end. If there are more, they hide ended ones.
 _OPEN = 200
 
-#: Where the journal alone says what is true.
+#: Stages in which only the journal tells the truth.
 _SETTLED = (Stage.WAITING, Stage.REFUSED)
 
 #: No limit, for SQLite.
@@ -251,7 +251,7 @@ _RANK = {"in_progress": 0, "pending": 1}
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:
-    """Return rows in the order in which people look: running, then as they will run, then the newest end first."""
+    """Return rows in the order for people: running, then waiting in their order, then the newest end first."""
 
     def place(row: Row) -> tuple[int, bool, float, int]:
         prompt = row.prompt

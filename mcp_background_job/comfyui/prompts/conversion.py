@@ -1,4 +1,4 @@
-"""Converts workflows in the editor's format, over what the server itself says that it has."""
+"""Converts workflows in the editor's format, with the server's own list of its node types."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from mcp_background_job.executors import lanes
 
 @dataclass(frozen=True)
 class Converter:
-    """Makes prompts of what is given."""
+    """Turns the given workflows into prompts."""
 
     client: Client
 
     async def prompts(self, given: Sequence[Workflow | Drawn], *, with_drawing: bool) -> list[Workflow]:
         """Return workflows in API format, in their order.
 
-        With the drawing, a file that is made of one shows it in the editor, as if it had been queued there.
+        With the drawing, the editor shows the workflow of a file that the prompt makes, as if it had been queued there.
 
         Raises:
             WorkflowError: one cannot be converted.
-            UnreachableError: the server does not say what it has, and one is to be converted.
+            UnreachableError: the server does not list its node types, and a workflow must be converted.
         """
         if not any(isinstance(one, Drawn) for one in given):
             return [one for one in given if isinstance(one, Workflow)]

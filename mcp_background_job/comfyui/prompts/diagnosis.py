@@ -1,7 +1,7 @@
-"""Recognises what a failed prompt lacks: models and kinds of nodes that the server does not have. Pure.
+"""Recognises what a failed prompt lacks: models and node types that the server does not have. Pure.
 
-The forms are those of ComfyUI's validation (``execution.py``, ``server.py``; measured on 0.3.64 and 0.33.0) and of the
-exceptions that loading a model raises.
+The patterns match the messages of ComfyUI's validation (``execution.py``, ``server.py``; measured on 0.3.64 and 0.33.0)
+and of the exceptions that loading a model raises.
 """
 
 from __future__ import annotations
@@ -12,57 +12,57 @@ from dataclasses import dataclass
 
 from mcp_background_job.comfyui.wire.answers import Failure, Refused
 
-#: Those that ComfyUI itself looks for, and what well-known custom nodes load.
+#: The file types that ComfyUI itself looks for, and those that well-known custom nodes load.
 _ENDINGS = r"\.(?:safetensors|sft|ckpt|pth|pt2?|bin|pkl|gguf|onnx)"
 
 _IS_MODEL = re.compile(rf"{_ENDINGS}$", re.IGNORECASE)
 
-#: Characters of a message that are looked at; more is a dump of something.
+#: Characters of a message that are searched; a longer one is a dump of something.
 _LOOKED_AT = 10_000
 
-#: Characters of a name with its folders. Without a bound a long message would take minutes.
+#: Characters of a name with its folders. Without a bound, a long message would take minutes.
 _NAME = "{1,250}?"
 
-#: A model in a sentence: in quotes, where its name may hold blanks and folders, or as a bare file name.
+#: A model in a sentence: in quotes, where its name may have blanks and folders, or as a bare file name.
 _MODEL = re.compile(
     rf"(?P<quote>['\"`])(?P<quoted>[^'\"`\n]{_NAME}{_ENDINGS})(?P=quote)|(?P<bare>[^\s'\"`/\\:()\[\]]{_NAME}{_ENDINGS})\b",
     re.IGNORECASE,
 )
 
-#: A path from the root, of which the name is enough.
+#: The beginning of a path from the root; its name alone is enough.
 _FROM_ROOT = re.compile(r"/|[a-z]:[\\/]|[a-z]+://", re.IGNORECASE)
 
-#: An input that may have some values only: all of them, or how many there are, stand behind its own.
+#: In a message about an input with a list of values: after its own value follow all values, or their number.
 _NOT_IN_LIST = re.compile(r" not in [\[(]")
 
-#: Its value, or one of several.
+#: The value of an input, or one of several.
 _VALUE = re.compile(rf"'(.{_NAME}{_ENDINGS})'(?=,|$)", re.IGNORECASE)
 
-#: An exception that speaks of a file that is not there. One that cannot be read is another trouble.
+#: An exception about a file that does not exist. A file that cannot be read is another trouble.
 _NOT_THERE = re.compile(
     r"no such file|not found|does not exist|filenotfound|file named|"
     r"(?:could not|couldn't|cannot|can't|unable to) (?:find|locate)",
     re.IGNORECASE,
 )
 
-#: A refusal of an older server that names a class which it does not have; newer ones say it apart.
+#: An older server's refusal that names a missing class; newer servers report it separately.
 _NO_NODE = re.compile(r"because node (.+?) does not exist")
 
 
-#: What Python says when it cannot write an object as JSON.
+#: Python's words if it cannot write an object as JSON.
 _NOT_JSON = re.compile(r"not JSON serializable")
 
 
 @dataclass(frozen=True)
 class Missing:
-    """What the server does not have."""
+    """Models and node types that the server does not have."""
 
     models: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
 
 
 def missing_of_failure(failure: Failure) -> Missing:
-    """Return what an exception says that is not there."""
+    """Return what is missing according to an exception."""
     message = failure.message[:_LOOKED_AT]
     is_missing = _NOT_THERE.search(f"{failure.exception_type}: {message}")
     return Missing(models=_unique(map(_name, _MODEL.finditer(message))) if is_missing else ())
@@ -74,7 +74,7 @@ def _name(model: re.Match[str]) -> str:
 
 
 def missing_of_refusal(refused: Refused) -> Missing:
-    """Return what validation says that is not there."""
+    """Return what is missing according to the validation."""
     models = (
         value
         for error in refused.node_errors
@@ -92,7 +92,7 @@ def all_of(several: Iterable[Missing]) -> Missing:
 
 
 def is_model(name: str) -> bool:
-    """Tell whether a name is one of a file with a model."""
+    """Tell whether a name is that of a model file."""
     return bool(_IS_MODEL.search(name))
 
 
@@ -101,7 +101,7 @@ def _unique(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def advice_for(cause: str) -> str:
-    """Return what is known of a trouble that is ComfyUI's own; empty if nothing is."""
+    """Return advice on a known fault of ComfyUI itself; empty if there is none."""
     if not _NOT_JSON.search(cause[:_LOOKED_AT]):
         return ""
     return (

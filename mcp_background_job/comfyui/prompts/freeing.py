@@ -1,4 +1,4 @@
-"""Has a server let go of the memory that it holds between prompts, and sees what came of it."""
+"""Has a server free the memory that it holds between prompts, and measures the result."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from mcp_background_job.comfyui.wire.answers import SystemStats
 from mcp_background_job.comfyui.wire.client import Client
 
-#: An idle server does it within this time; nothing tells when it has.
+#: Seconds: an idle server frees memory within this time; no event says when.
 _APPLIED_S = 2.0
 _LOOK_S = 0.2
 
 
 @dataclass(frozen=True)
 class Freed:
-    """What came of the wish.
+    """The result of a request to free memory.
 
     Attributes:
-        behind: the prompt that runs, behind which it happens: ComfyUI only takes note meanwhile.
-        before: what was free before.
-        after: what is free now.
+        behind: the running prompt; ComfyUI only notes the request, and frees memory after this prompt.
+        before: the free memory before.
+        after: the free memory now.
     """
 
     behind: str
@@ -33,7 +33,7 @@ async def free(client: Client) -> Freed:
     """Unload models and free memory.
 
     Raises:
-        UnreachableError: the server gives no answer that can be used.
+        UnreachableError: the server does not answer, or its answer cannot be used.
     """
     queue, before = await client.queue(), await client.stats()
     await client.free()

@@ -1,4 +1,4 @@
-"""Clears the history of a server, after what it says of our prompts was journalled."""
+"""Clears the history of a server, once its facts about our prompts are journalled."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mcp_background_job.registry.journal_base import Journal
 
 @dataclass(frozen=True)
 class Cleared:
-    """What became of a request to clear the history.
+    """The result of a request to clear the history.
 
     Attributes:
-        removed: how many entries are gone; ``None`` if they could not be counted.
+        removed: how many entries were removed; ``None`` if they could not be counted.
         kept: how many are there now.
-        journalled: how many of those removed can still be asked for, because they were submitted here.
+        journalled: how many removed prompts can still be asked for, since they were submitted here.
     """
 
     removed: int | None
@@ -31,7 +31,7 @@ class History:
     """The history of one server."""
 
     def __init__(self, client: Client, journal: Journal, prompts: Prompts) -> None:
-        """Takes what it works on."""
+        """Takes its parts."""
         self._client = client
         self._journal = journal
         self._prompts = prompts
@@ -40,9 +40,9 @@ class History:
         """Remove all entries but the newest ones.
 
         Raises:
-            InvalidRequestError: a negative number to keep; nothing was removed.
-            UnreachableError: the server gives no answer that can be used. A history that cannot be read can still be
-                cleared of everything.
+            InvalidRequestError: ``keep`` is negative; nothing was removed.
+            UnreachableError: the server does not answer, or its answer cannot be used. A history that cannot be read
+                can still be cleared entirely.
         """
         if keep < 0:
             raise InvalidRequestError(f"keep={keep}: give 0 or more")
@@ -65,7 +65,7 @@ class History:
         return Cleared(removed=len(gone), kept=len(left), journalled=journalled)
 
     async def _clear_unread(self) -> Cleared:
-        """Remove everything; how those of ours ended is asked for one by one, which the broken one does not answer."""
+        """Remove everything; our prompts are asked for one by one before, and only the broken one has no answer."""
         ours = await lanes.journal(self._journal.open_on, self._client.endpoint.url)
         asked = [await self._prompts.get(submission.prompt_id) for submission in ours]
         await self._client.clear_history()

@@ -1,7 +1,7 @@
-"""Resolves the references of a prompt when it is sent, and not before: so a prompt may take from an earlier one.
+"""Resolves the references of a prompt just before it is sent, so a prompt may use the output of an earlier one.
 
-The server reads its own outputs by names like ``cat_00001_.png [output]``, so nothing is copied as a rule. What it does
-not take so, and what another server has made, is downloaded and uploaded.
+The server reads its own outputs by names like ``cat_00001_.png [output]``, so nothing is normally copied. A file that
+it does not accept in this way, or that another server made, is downloaded and uploaded.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from mcp_background_job.executors import lanes
 _PREVIOUS = "previous"
 _NUMBERED = re.compile(r"#(\d{1,9})")
 
-#: How servers say that an input names no file that they know.
+#: The servers' errors for an input that names an unknown file.
 _UNKNOWN_FILE = ("value_not_in_list", "custom_validation_failed")
 
 _CHUNK = 128 * 1024
 
-#: What may still leave something.
+#: The statuses of prompts that may still make outputs.
 _NOT_OVER = ("pending", "in_progress")
 
 
@@ -53,11 +53,11 @@ class Inputs:
         *,
         shares: Callable[[str, str], bool] = _no_other,
     ) -> None:
-        """Takes what it works on.
+        """Takes its parts.
 
         Args:
-            prompts: that look for prompts.
-            uploads: that uploads.
+            prompts: look for prompts.
+            uploads: uploads files.
             prompt_at: returns the prompt at a place of a batch.
             endpoint: the server.
             shares: tells whether two servers work on the same batches.
@@ -69,11 +69,11 @@ class Inputs:
         self._endpoint = endpoint
 
     async def graph_of(self, submission: Submission, *, copied: bool = False) -> Mapping[str, Any]:
-        """Return the graph of a submission as it is sent; ``copied``: what it refers to is uploaded as an input.
+        """Return the graph of a submission as it is sent; with ``copied``, referenced files are uploaded as inputs.
 
         Raises:
             InputPendingError: it refers to a prompt that has not ended.
-            InputMissingError: it refers to what is not there, and will not be.
+            InputMissingError: it refers to an output that does not exist, and never will.
         """
         graph = graph_of(submission)
         for reference in references_in(graph):
@@ -122,7 +122,7 @@ class Inputs:
         return found
 
     async def _copied(self, server: Endpoint, file: OutputFile) -> str:
-        """Upload what a server has made; returns its name as an input."""
+        """Upload a file that a server made; returns its name as an input."""
         with tempfile.TemporaryDirectory(prefix="comfyui-") as directory:
             path = Path(directory, Path(file.filename.replace("\\", "/")).name)
             transfer = Transfer(server)
@@ -145,7 +145,7 @@ def _made_by(prompt: Prompt, reference: Reference) -> OutputFile | str:
     finished = prompt.finished
     outputs = [file for file in finished.outputs if reference.node in (None, file.node_id)] if finished else []
     if reference.index < len(outputs):
-        # Without a node what is kept goes before what is temporary.
+        # Without a node, permanent files come before temporary ones.
         return outputs[reference.index] if reference.node else _kept_first(outputs)[reference.index]
     texts = [one.text for one in finished.shown if one.is_text and reference.node == one.node_id] if finished else []
     if texts and not outputs and not reference.index:
@@ -163,6 +163,6 @@ def _kept_first(files: list[OutputFile]) -> list[OutputFile]:
 
 
 def is_about_a_reference(refused: Refused, graph: Mapping[str, Any]) -> bool:
-    """Tell whether a server refused a prompt for a file of its own that it does not take so, but may as an input."""
+    """Tell whether a server refused a prompt over a file of its own that it may accept as an uploaded input."""
     nodes = {reference.node_id for reference in references_in(graph)}
     return any(error.node_id in nodes and error.kind in _UNKNOWN_FILE for error in refused.node_errors)

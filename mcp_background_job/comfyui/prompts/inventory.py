@@ -1,4 +1,4 @@
-"""What a server has: models, samplers, schedulers, kinds of nodes. They are searched: all would fill an answer."""
+"""The inventory of a server: models, samplers, schedulers, node types. It is searched: all would fill an answer."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mcp_background_job.comfyui.wire.node_types import NodeType, NodeTypes
 from mcp_background_job.core.nearest import nearest
 from mcp_background_job.errors import InvalidRequestError, UnreachableError
 
-#: Kinds that are not folders but choices of an input of the node that every render has.
+#: Kinds that are no folders but choices of an input of the node that every render has.
 _CHOICES = {"samplers": "sampler_name", "schedulers": "scheduler"}
 _SAMPLER = "KSampler"
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found: so many of all, and what is near where nothing was found."""
+    """The result of a search: some of all matches; and similar names if there are none."""
 
     names: tuple[str, ...]
     more: int = 0
@@ -27,7 +27,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Nodes:
-    """The kinds of nodes that a search found."""
+    """The node types that a search found."""
 
     kinds: tuple[NodeType, ...]
     more: int = 0
@@ -36,28 +36,28 @@ class Nodes:
 
 @dataclass(frozen=True)
 class Near:
-    """What is there that is most like what is missing, by the names of the missing."""
+    """Similar names that exist, by the missing names."""
 
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
 
 class Inventory:
-    """What one server has."""
+    """The inventory of one server."""
 
     def __init__(self, client: Client) -> None:
-        """Takes what asks the server."""
+        """Takes the client of the server."""
         self._client = client
 
     async def kinds(self) -> tuple[str, ...]:
-        """Return what can be searched: folders of models, and samplers and schedulers.
+        """Return the kinds that can be searched: folders of models, and samplers and schedulers.
 
         Raises:
-            UnreachableError: the server does not say; so for all but ``near``.
+            UnreachableError: the server does not answer; all methods except ``near`` may raise this.
         """
         return (*await self._client.model_folders(), *_CHOICES)
 
     async def models(self, kind: str | None, match: str, limit: int) -> Found:
-        """Return the models of a kind, or of all folders with these in front, that have each of the words in them.
+        """Return the models of a kind, or of all with the folder in front, whose names have each of the words.
 
         Raises:
             InvalidRequestError: the server has no such kind.
@@ -82,7 +82,7 @@ class Inventory:
         return [str(choice) for one in inputs if one.name == _CHOICES[kind] for choice in one.choices]
 
     async def nodes(self, match: str, limit: int) -> Nodes:
-        """Return the kinds of nodes with each of the words in name, title or category; the best names first."""
+        """Return the node types with each of the words in name, title or category; the best names first."""
         types = await self._client.node_types()
         found = [
             kind
@@ -95,18 +95,18 @@ class Inventory:
         return Nodes(tuple(found[:limit]), max(0, len(found) - limit), near)
 
     async def near(self, missing: Missing) -> Near:
-        """Return what is most like what is missing; nothing where the server does not say what it has."""
+        """Return names similar to the missing ones; none if the server does not list its own."""
         if not missing.models and not missing.nodes:
             return Near()
         try:
             types = await self._client.node_types()
-        except UnreachableError:  # what is missing is known all the same
+        except UnreachableError:  # the missing names are known all the same
             return Near()
         return near_in(types, missing)
 
 
 def near_in(types: NodeTypes, missing: Missing) -> Near:
-    """Return what is most like what is missing, among the kinds of nodes and the models that these may have."""
+    """Return names similar to the missing ones, among the node types and the models that these accept."""
     models = list(dict.fromkeys(_models(types))) if missing.models else []
     near = {name: tuple(nearest(name, types)) for name in missing.nodes}
     near |= {name: tuple(nearest(name, models)) for name in missing.models}
@@ -120,5 +120,5 @@ def _models(types: NodeTypes) -> Iterable[str]:
 
 
 def has_words(match: str, text: str) -> bool:
-    """Tell whether a text has each of some words, in any case."""
+    """Tell whether a text has each of some words, in upper or lower case."""
     return all(word in text.lower() for word in match.lower().split())

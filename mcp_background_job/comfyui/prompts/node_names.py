@@ -1,4 +1,4 @@
-"""What nodes are called: people know a node by its title, and by its kind, not by its number."""
+"""The names of nodes: people know a node by its title, and by its type, not by its number."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from mcp_background_job.comfyui.prompts.prompts import Prompts
 from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import BackgroundJobError
 
-#: Prompts of which the names are kept: what a page shows at once, and more.
+#: The most prompts whose names are kept: more than a page shows at once.
 _KEPT = 500
 
 #: Characters of a title.
 _TITLE = 80
 
-#: The key under which the editor writes what only people read.
+#: The key under which the editor keeps data for people.
 _OF_PEOPLE = "_meta"
 
 
 @dataclass(frozen=True)
 class NodeName:
-    """What a node is called; the title is empty where nobody has given it one, or where it says no more."""
+    """The name of a node; the title is empty if nobody has given one, or if it adds nothing."""
 
     kind: str
     title: str = ""
 
     @property
     def told(self) -> str:
-        """The one that people know it by."""
+        """The name by which people know the node."""
         return self.title or self.kind
 
 
@@ -38,7 +38,7 @@ NAMELESS = NodeName("")
 
 
 def names_of(graph: Mapping[str, Any]) -> dict[str, NodeName]:
-    """Return what the nodes of a graph are called, by their ids."""
+    """Return the names of the nodes of a graph, by their ids."""
     return {
         node_id: _name_of(cast("dict[str, Any]", node)) for node_id, node in graph.items() if isinstance(node, dict)
     }
@@ -52,7 +52,7 @@ def _name_of(node: Mapping[str, Any]) -> NodeName:
 
 
 def name_of(names: Mapping[str, NodeName], node_id: str) -> NodeName:
-    """Return what a node is called; the id of one that another expanded into begins with that one's."""
+    """Return the name of a node; if a node expands into others, their ids begin with its own."""
     return names.get(node_id) or names.get(node_id.split(".", maxsplit=1)[0]) or NAMELESS
 
 
@@ -60,16 +60,16 @@ class NodeNames:
     """The names in the graphs of prompts, which never change."""
 
     def __init__(self, prompts: Prompts) -> None:
-        """Takes what knows the graphs."""
+        """Takes the prompts, which have the graphs."""
         self._prompts = prompts
         self._known: OrderedDict[str, dict[str, NodeName]] = OrderedDict()
 
     async def of(self, prompt_id: str) -> Mapping[str, NodeName]:
-        """Return the names in the graph of a prompt; none where nobody has the graph."""
+        """Return the names in the graph of a prompt; none if the graph is unknown."""
         if prompt_id not in self._known:
             try:
                 names = names_of((await self._prompts.asked(prompt_id)).graph)
-            except BackgroundJobError:  # the server is gone, or has forgotten it; numbers say enough then
+            except BackgroundJobError:  # the server is gone, or has forgotten the prompt; numbers are enough then
                 return {}
             self._known[prompt_id] = names
         self._known.move_to_end(prompt_id)

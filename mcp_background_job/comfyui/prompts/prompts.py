@@ -34,16 +34,16 @@ from mcp_background_job.registry.journal_base import Journal
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
-#: The status of a prompt that nobody heard.
+#: The status of a prompt that was never sent.
 NOT_SENT = "not_sent"
 
-#: Characters: ids of older servers are whatever a client made up, but none is longer than this.
+#: The most characters of an id: on older servers a client makes up the id, but none is longer than this.
 _LONGEST_ID = 300
 
-#: Why a prompt is over that its server does not tell of any more.
+#: The reason if a prompt ended with its server.
 _WENT = "the job that ran its ComfyUI has ended"
 
-#: The server keeps so many lines of its log; with fewer the first is from its start.
+#: The lines of the log that the server keeps; if there are fewer, the first one is from its start.
 LOG_RING = 300
 
 
@@ -71,13 +71,13 @@ def check_prompt_id(prompt_id: str) -> str:
 
 
 def is_uuid(prompt_id: str) -> bool:
-    """Tell whether it has the form that newer servers ask for."""
+    """Tell whether an id has the form that newer servers demand."""
     return _UUID.fullmatch(prompt_id) is not None
 
 
 @dataclass(frozen=True)
 class Located:
-    """Where a prompt is, with what was read on the way."""
+    """The place of a prompt, with the data that was read to find it."""
 
     place: Place
     queue: Queue | None = None
@@ -88,35 +88,35 @@ async def locate(client: Client, prompt_id: str, *, read_s: float = READ_S) -> L
     """Find a prompt on its server.
 
     Raises:
-        UnreachableError: the server gives no answer that can be used.
+        UnreachableError: the server does not answer, or its answer cannot be used.
     """
     queue = await client.queue(read_s=read_s)
     if queue.is_running(prompt_id):
         return Located(Place.RUNNING, queue)
     if queue.position(prompt_id) is not None:
         return Located(Place.PENDING, queue)
-    # After the queue and not before: a prompt that ends in between is in the history by now.
+    # The history is read after the queue: a prompt that ends in between is in the history by now.
     finished = await client.finished(prompt_id, read_s=read_s)
     return Located(Place.ENDED if finished else Place.ABSENT, queue, finished)
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is known of a prompt.
+    """The known facts about a prompt.
 
     Attributes:
         prompt_id: its id.
         status: pending, in_progress, completed, failed, cancelled, lost_to_restart, not_sent or unknown.
-        reason: for what the status alone does not say.
+        reason: what the status alone does not say.
         position: how many prompts run before it, while it is pending.
         finished: how it ended, if the history has it.
-        progress: how far it is, while it runs.
-        node_class: of the node that runs or failed.
-        nodes: how many the graph has, if it is known.
-        submission: what the journal has of it.
-        submitted_at: when it was put into the queue (seconds since the epoch), as far as known.
-        so_far: what its nodes have left while it runs, as far as heard.
-        server: the name of the server that has it, where there are several.
+        progress: its progress, while it runs.
+        node_class: the class of the node that runs or failed.
+        nodes: how many nodes the graph has, if known.
+        submission: its entry in the journal.
+        submitted_at: when it was put into the queue (seconds since the epoch), if known.
+        so_far: the outputs of its nodes so far, while it runs.
+        server: the name of its server, if there are several.
     """
 
     prompt_id: str
@@ -137,7 +137,7 @@ class Prompts:
     """Answers questions about prompts."""
 
     def __init__(self, client: Client, journal: Journal, events: EventStream) -> None:
-        """Takes what it looks at."""
+        """Takes its parts."""
         self._client = client
         self._journal = journal
         self._events = events
@@ -145,18 +145,18 @@ class Prompts:
         self._life: JobLife | None = None
 
     def runs_as(self, life: JobLife) -> None:
-        """Know when the server began by the job on another machine that it is."""
+        """Takes the life of the job on another machine as which the server runs."""
         self._life = life
 
     def tell(self, witness: Witness) -> None:
-        """Have it noted what runs, and asked what ran when the server ended."""
+        """Takes the witness, which notes running prompts, and knows which one ran when the server ended."""
         self._witness = witness
 
     async def get(self, prompt_id: str) -> Prompt:
-        """Return what is known of a prompt. A server that gives no answer makes it ``unknown``, not an error."""
+        """Return the known facts about a prompt. If the server does not answer, its status is ``unknown``."""
         check_prompt_id(prompt_id)
         submission = await lanes.journal(self._journal.get, prompt_id)
-        if submission and submission.is_waiting:  # of a batch with thousands of them no server need be asked
+        if submission and submission.is_waiting:  # no server need be asked: there may be thousands
             return of_journal(submission)
         try:
             located = await locate(self._client, prompt_id)
@@ -171,14 +171,14 @@ class Prompts:
         return await self.queued(located.queue, prompt_id, submission)
 
     async def is_there(self, prompt_id: str) -> bool:
-        """Tell whether the server has a prompt; one that gives no answer does not, as far as is known."""
+        """Tell whether the server has a prompt; a silent server counts as not having it."""
         try:
             return (await locate(self._client, prompt_id)).place is not Place.ABSENT
         except UnreachableError:
             return False
 
     async def _unanswered(self, prompt_id: str, submission: Submission | None, error: UnreachableError) -> Prompt:
-        """Return a prompt of which its server does not tell."""
+        """Return a prompt whose server does not answer."""
         if submission and not submission.is_open:
             return await self._of_journal(submission)
         if submission and await self._went_with_its_job(submission):
@@ -190,9 +190,9 @@ class Prompts:
         return Prompt(prompt_id, "unknown", why, submission=submission, submitted_at=at)
 
     async def _went_with_its_job(self, submission: Submission) -> bool:
-        """Note the end of a prompt whose server was a job on another machine that has ended; returns whether it has.
+        """Record the end of a prompt whose server was a job on another machine that has ended; returns whether it has.
 
-        Those of batches are their feeder's to look after.
+        Prompts of batches are their feeder's responsibility.
         """
         if self._life is None or submission.batch_id is not None or not await self._life.is_over():
             return False
@@ -200,11 +200,11 @@ class Prompts:
         return True
 
     async def asked(self, prompt_id: str) -> Workflow:
-        """Return what was submitted under an id, whoever has submitted it.
+        """Return the workflow that was submitted under an id, whoever submitted it.
 
         Raises:
             InvalidRequestError: neither the journal nor the server has it.
-            UnreachableError: the journal does not have it, and the server gives no answer.
+            UnreachableError: the journal does not have it, and the server does not answer.
         """
         submission = await lanes.journal(self._journal.get, check_prompt_id(prompt_id))
         if submission and submission.graph:
@@ -218,7 +218,7 @@ class Prompts:
         return Workflow(item.graph, without_what_the_server_added(item.extra_data))
 
     async def ended_before(self, prompt_id: str) -> Prompt | None:
-        """Return a prompt whose end is journalled with what it made; ``None`` if it is not, and is to be asked for."""
+        """Return a prompt whose end and outputs are journalled; ``None`` if the server must be asked."""
         submission = await lanes.journal(self._journal.get, prompt_id)
         if submission is None or submission.end is None:
             return None
@@ -245,22 +245,22 @@ class Prompts:
         )
 
     async def progress_of(self, queue: Queue, prompt_id: str) -> Progress | None:
-        """Return how far the running prompt is: as the websocket has it, or as the log shows it."""
+        """Return the progress of the running prompt, from the websocket or from the log."""
         heard = self._events.progress_of(prompt_id)
         if heard:
             return heard
         running = next((item for item in queue.running[:1] if item.prompt_id == prompt_id), None)
         if running is None:
             return None
-        if "client_id" not in running.extra_data:  # then the server tells everybody how far it is
+        if "client_id" not in running.extra_data:  # then the server reports the progress to everybody
             await self._events.overhear(prompt_id)
         try:
             return progress.of_log(await self._client.log())
-        except UnreachableError:  # a server may go without a log; the prompt's place is known all the same
+        except UnreachableError:  # a server may have no log; the prompt's place is known all the same
             return None
 
     async def note_end(self, finished: Finished) -> None:
-        """Journal how a prompt ended, and follow it no longer."""
+        """Journal how a prompt ended, and stop following it."""
         await lanes.journal(self._journal.settled, result_of(finished))
         await self._events.forget(finished.prompt_id)
 
@@ -283,7 +283,7 @@ class Prompts:
         return Prompt(prompt_id, "unknown", reason, submission=submission, submitted_at=submission.submitted_at)
 
     async def _why_it_went(self, submission: Submission) -> str:
-        # Of those that batches have sent, their feeder knows more.
+        # The feeder knows more about the prompts of batches.
         if self._witness and submission.batch_id is None:
             if self._events.progress_of(submission.prompt_id):
                 await self._witness.began([submission.prompt_id])
@@ -292,12 +292,12 @@ class Prompts:
         return "the server was restarted after it was submitted, and a restart empties its queue"
 
     async def _of_journal(self, submission: Submission) -> Prompt:
-        """Return a prompt that the server does not have, or not any more."""
+        """Return a prompt that the server does not have, or no longer has."""
         content = await lanes.journal(self._journal.result, submission.prompt_id)
         return of_journal(submission, finished_of_result(content))
 
     async def server_began(self) -> float | None:
-        """Return when the server was started (seconds since the epoch); ``None`` if that cannot be known."""
+        """Return when the server was started (seconds since the epoch); ``None`` if that is unknown."""
         if self._life is not None:
             return await self._life.began()
         if not self._client.endpoint.is_local:
@@ -322,7 +322,7 @@ def _first_moment(entries: list[LogEntry]) -> float | None:
 
 
 def ended(prompt_id: str, finished: Finished, submission: Submission | None) -> Prompt:
-    """Return a prompt that is over, as the history has it; one that was stopped for its time limit has failed."""
+    """Return a prompt that is over, from the history; one that was stopped at its time limit has failed."""
     limit_s = submission.overdue_s if submission and finished.end is End.CANCELLED else None
     return Prompt(
         prompt_id,
@@ -364,18 +364,18 @@ def of_journal(submission: Submission, finished: Finished | None = None) -> Prom
 
 
 def elsewhere(submission: Submission, server: str) -> str:
-    """Return what is to be said of a prompt by a server that it was not submitted to."""
+    """Return the sentence about a prompt that was submitted to another server."""
     return f"it was submitted to ComfyUI at {submission.server}, and this is {server}: set COMFYUI_URL to that one"
 
 
 def submitted_at(item: QueueItem | None, submission: Submission | None) -> float | None:
-    """Return when a prompt was submitted, as far as the server or the journal says."""
+    """Return when a prompt was submitted, from the server or the journal; ``None`` if unknown."""
     if item is not None and item.created_at is not None:
         return item.created_at
     return submission.submitted_at if submission else None
 
 
 def graph_of(submission: Submission) -> Mapping[str, Any]:
-    """Return the journalled graph, as this prompt of a batch has it."""
+    """Return the journalled graph, with the values of this prompt of a batch."""
     graph = cast("dict[str, Any]", decode(submission.graph)) if submission.graph else {}
     return applied(graph, json.loads(submission.overrides)) if submission.overrides else graph

@@ -1,4 +1,4 @@
-"""Keeps what anybody sees of a server's queue: a server that dies takes the prompts of the browser along."""
+"""Remembers every observed queue of a server: a server that dies takes the browser's prompts with it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from mcp_background_job.registry.seen import SeenQueue, SqliteSeen
 
 _log = logging.getLogger(__name__)
 
-#: A queue that stays as it is is noted again after this time, so that its age is told about right.
+#: Seconds after which an unchanged queue is recorded again, so that its age is about right.
 _AGAIN_S = 10.0
 
 
 class QueueMemory:
-    """What was last seen of the queue of one server."""
+    """The last observed queue of one server."""
 
     def __init__(self, endpoint: Endpoint, seen: SqliteSeen) -> None:
-        """Takes where it is kept."""
+        """Takes the server, and the table of observed queues."""
         self._endpoint = endpoint
         self._seen = seen
         self._noted: dict[str, bool] | None = None
         self._noted_at = 0.0
 
     async def note(self, queue: Queue) -> None:
-        """Keep a queue that was just seen, if it is another, or was noted long ago."""
+        """Record a queue that was just seen, if it has changed, or was recorded long ago."""
         places = {item.prompt_id: False for item in queue.pending} | {item.prompt_id: True for item in queue.running}
         now = time.time()
         if places == self._noted and now - self._noted_at < _AGAIN_S:
@@ -44,13 +44,13 @@ class QueueMemory:
 
         try:
             await lanes.journal(lambda: self._seen.note(self._endpoint.url, at=now, places=places, made=made))
-        except RegistryError as error:  # whoever looks wants to see the queue, and does
+        except RegistryError as error:  # the caller wants to see the queue, and does
             _log.warning("the queue of %s was not recorded: %s", self._endpoint.url, error)
             return
         self._noted, self._noted_at = places, now
 
     async def last(self, process: ServerProcess | None) -> SeenQueue | None:
-        """Return the queue as it was last seen, in the life of this process; ``None`` if nobody has looked since."""
+        """Return the queue as it was last seen in this process's life; ``None`` if nobody has looked since."""
         seen = await lanes.journal(self._seen.last, self._endpoint.url)
         if seen is None or (process is not None and seen.at < process.started_at):
             return None

@@ -1,4 +1,4 @@
-"""How a prompt ended, as the journal keeps it: ComfyUI forgets its history when it ends, or when somebody clears it."""
+"""How a prompt ended, as the journal keeps it: ComfyUI's history is lost when it ends, or when somebody clears it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mcp_background_job.core.comfyui.submission import Result
 from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import CorruptRecordError
 
-#: Characters of the one line that says why a prompt failed.
+#: Characters of the line that says why a prompt failed.
 _CAUSE = 200
 
 
 def result_of(finished: Finished) -> Result:
-    """Return what the journal keeps of the end of a prompt."""
+    """Return the journal's record of the end of a prompt."""
     return Result(
         prompt_id=finished.prompt_id,
         end=finished.end,
@@ -42,25 +42,25 @@ def cause_of(finished: Finished) -> str:
 
 
 def cause_of_refusal(refused: Refused) -> str:
-    """Return in one line why a prompt was refused: the first node that is at fault says more than the whole."""
+    """Return in one line why a prompt was refused: the first faulty node says more than the whole message."""
     for error in refused.node_errors:
         return one_line(f"node {error.node_id} {error.class_type}: {error.message}", _CAUSE)
     return one_line(refused.message, _CAUSE)
 
 
 def finished_of_result(content: str | None) -> Finished | None:
-    """Read what was kept of an end; ``None`` if nothing was, or if the prompt was refused."""
+    """Read the record of an end; ``None`` if there is none, or if the prompt was refused."""
     kept = _read(content)
     return kept if isinstance(kept, Finished) else None
 
 
 def content_of_refusal(refused: Refused) -> str:
-    """Return what the journal keeps of a refusal."""
+    """Return the journal's record of a refusal."""
     return json.dumps(dataclasses.asdict(refused))
 
 
 def refused_of_result(content: str | None) -> Refused | None:
-    """Read what was kept of a refusal; ``None`` if the prompt was not refused."""
+    """Read the record of a refusal; ``None`` if the prompt was not refused."""
     kept = _read(content)
     return kept if isinstance(kept, Refused) else None
 

@@ -1,4 +1,4 @@
-"""How a ComfyUI ended, as far as that is known: of one that is a job of ours, its exit code and its last lines."""
+"""How a ComfyUI ended, as far as is known: for one that is our job, its exit code and its last lines."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from mcp_background_job.jobs.details import Details
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.processes import census
 
-#: A runner notes the end of its command within milliseconds; on a machine that swaps it takes longer.
+#: Seconds: a runner records the end of its command within milliseconds; if the machine swaps, it takes longer.
 _NOTED_S = 3.0
 _LOOK_S = 0.05
 
-#: Lines of a log that are told: the last ones of a crash name its place.
+#: The last lines of a log that are shown: those of a crash name its place.
 _LINES = 6
 
-#: Lines among which the end of an earlier attempt is looked for.
+#: The lines in which the end of an earlier attempt is searched.
 _SEARCHED = 400
 
-#: Whoever ends a server with one of these has asked for it, as with an exit code of 0.
+#: Signals that mean that somebody wanted the server to end, as does an exit code of 0.
 _ASKED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 
 
@@ -40,7 +40,7 @@ class ServerEnd:
 
     Attributes:
         text: in words.
-        by_itself: nobody has asked for it, as far as is known.
+        by_itself: whether nobody wanted it, as far as is known.
     """
 
     text: str
@@ -50,12 +50,12 @@ class ServerEnd:
 UNKNOWN = ServerEnd("its server ended; cause unknown")
 
 
-#: The boot of a server that is a job on another machine begins so, and the job is all that tells its life.
+#: The beginning of the boot of a server that is a job on another machine: only the job tells about its life.
 _FAR = "job"
 
 
 def boot_of(process: ServerProcess | None, endpoint: Endpoint) -> str:
-    """Return what tells this life of a server from others, and as which job it runs; empty if that is not known."""
+    """Return a value that identifies this life of a server, and the job that it runs as; empty if unknown."""
     if endpoint.job_id:
         return f"{_FAR} {endpoint.job_id}"
     if process is None:
@@ -67,13 +67,13 @@ class ServerEnds:
     """Finds out how servers ended."""
 
     def __init__(self, manager: JobManager) -> None:
-        """Takes what knows of jobs."""
+        """Takes the manager of jobs."""
         self._manager = manager
 
     async def is_surely_over(self, boot: str) -> bool:
-        """Tell whether the life of a server is known to be over: by its job, or its process, which is not there.
+        """Tell whether the life of a server is known to be over: by its job, or because its process is gone.
 
-        Ask only where nobody listens on its port: a process of another container may not be seen here.
+        Ask only if nothing listens on its port: a process in another container may not be visible here.
         """
         life, _, job_id = boot.partition(" ")
         if life == _FAR:
@@ -95,8 +95,8 @@ class ServerEnds:
                 end = await self._of(job_id, attempt.sent_at)
                 if end is not None or time.monotonic() >= deadline:
                     return end or UNKNOWN
-                await asyncio.sleep(_LOOK_S)  # that an attempt has ended tells nobody
-        except UnknownJobError:  # it was pruned, or the variable is of another state directory
+                await asyncio.sleep(_LOOK_S)  # no event says that an attempt has ended
+        except UnknownJobError:  # the job was pruned, or the variable comes from another state directory
             return UNKNOWN
 
     async def _of(self, job_id: str, sent_at: float) -> ServerEnd | None:

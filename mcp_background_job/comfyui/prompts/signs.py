@@ -1,4 +1,4 @@
-"""Signs of trouble that a look at a server shows, before anybody tries to cancel: cheap, and evidence only."""
+"""Signs of trouble that a look at a server shows, before anybody tries to cancel: cheap, and only evidence."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.processes.portrait import Portrait
 from mcp_background_job.processes.threads import Activity, all_idle
 
-#: A sampler of a large video model tells of a step within this time.
+#: Seconds within which a sampler of a large video model reports a step.
 QUIET_S = 180.0
 
-#: With less room a batch of pictures, or one video, is not written whole.
+#: Bytes: with less room, a batch of pictures or one video cannot be written.
 _ROOM = 500 * 1024**2
 
 #: States of a process that a signal has stopped.
@@ -29,14 +29,14 @@ _OUTPUT = "--output-directory"
 
 @dataclass(frozen=True)
 class Signs:
-    """What was seen.
+    """The observed signs.
 
     Attributes:
-        is_suspended: the process is stopped by a signal.
-        worker_gone: a thread that was there before the running prompt has ended, and no other works.
-        quiet_s: for how long nothing has been heard of the running prompt; 0 if that is not known.
-        output_directory: where files are written.
-        room: bytes that are free there; ``None`` if that is not known.
+        is_suspended: whether a signal has stopped the process.
+        worker_gone: whether a thread from before the running prompt has ended, and no other works.
+        quiet_s: seconds since the last report on the running prompt; 0 if unknown.
+        output_directory: the directory for outputs.
+        room: the free bytes there; ``None`` if unknown.
     """
 
     is_suspended: bool = False
@@ -47,7 +47,7 @@ class Signs:
 
 
 def told(signs: Signs) -> tuple[str, ...]:
-    """Return trouble in sentences, each with what to do; none if nothing is wrong."""
+    """Return the trouble in sentences, each with what to do; none if nothing is wrong."""
     sentences: list[str] = []
     if signs.is_suspended:
         sentences.append("ComfyUI's process is stopped by a signal: nothing runs until SIGCONT, or restart_comfyui")
@@ -74,7 +74,7 @@ async def seen(
     *,
     port: int,
 ) -> Signs:
-    """Look at a server on this machine while a prompt runs, or none does."""
+    """Look at a server on this machine, with or without a running prompt."""
     heard = running.progress if running else None
     quiet_s = time.monotonic() - heard.moved_at if heard and heard.source == "websocket" and heard.moved_at else 0.0
     if process is None:
@@ -94,7 +94,7 @@ async def seen(
 
 
 def output_directory_of(portrait: Portrait) -> str:
-    """Return where a ComfyUI writes its outputs, by how it was started; empty if that cannot be known."""
+    """Return the directory where a ComfyUI writes its outputs, from its arguments; empty if that is unknown."""
     argv, cwd = portrait.argv, portrait.cwd or ""
     for place, argument in enumerate(argv):
         name, _, value = argument.partition("=")
@@ -108,7 +108,7 @@ def output_directory_of(portrait: Portrait) -> str:
 def _is_worker_gone(
     process: ServerProcess, activity: Activity | None, baseline: Baseline | None, running: Prompt | None
 ) -> bool:
-    # One sample: whoever works waits for a lock now and then, and only with a thread missing that says something.
+    # This is one sample: a working thread waits for a lock now and then, so it only counts if a thread is missing.
     idle = all_idle([activity, activity]) if activity else None
     since = running.submitted_at if running else None
     return idle is True and worker_gone(process, baseline, running_since=since, idle=idle) is True
@@ -117,5 +117,5 @@ def _is_worker_gone(
 def _room_in(directory: str) -> int | None:
     try:
         return shutil.disk_usage(directory).free
-    except OSError:  # it is made with the first output, or not ours to look into
+    except OSError:  # it is made with the first output, or is not ours to look into
         return None

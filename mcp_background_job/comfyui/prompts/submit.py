@@ -1,4 +1,4 @@
-"""Submits prompts: journalled first, under ids of ours, so that none is lost and none is sent twice."""
+"""Submits prompts: each is journalled first, under our own id, so none is lost and none is sent twice."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
 from mcp_background_job.registry.servers import SqliteServers
 
-#: Between two looks at a prompt that is waited for; its end is heard of at once where there is a websocket.
+#: Seconds between two looks at an awaited prompt; a websocket reports its end at once.
 _LOOK_S = 0.5
 
-#: A prompt that takes milliseconds is over at the first looks.
+#: Seconds: a prompt that takes milliseconds is over at the first looks.
 _FIRST_LOOK_S = 0.02
 
-#: A server that answers again has this long to take what was sent while it did not.
+#: Seconds for a server that answers again to take the requests that were sent while it did not.
 _LATE_S = 1.5
 _LATE_LOOK_S = 0.1
 
 
-#: Sees to it that somebody sees the end of a prompt, by its id and who asked for it.
+#: Makes sure that a feeder sees the end of a prompt, by its id and client.
 Watch: TypeAlias = Callable[[str, str], Awaitable[None]]
 
 #: Takes a prompt that its server refuses, and why; returns why it has failed, or ``None`` if it has not.
@@ -50,15 +50,15 @@ WhenRefused: TypeAlias = Callable[[Submission, str], Awaitable[str | None]]
 
 @dataclass(frozen=True)
 class Submitted:
-    """What became of a submission.
+    """The result of a submission.
 
     Attributes:
         prompt_id: its id.
-        prompt: what is known of it after the wait; ``None`` if it was refused.
-        refused: why the server did not take it.
-        node_errors: what is wrong with its nodes; if it was taken, of branches that will not run.
+        prompt: the known facts after the wait; ``None`` if it was refused.
+        refused: why the server refused it.
+        node_errors: errors in its nodes; if it was accepted, in branches that will not run.
         number: its place in the queue.
-        missing: what the server does not have, if it was refused for that.
+        missing: models and nodes that the server does not have, if it was refused for that.
     """
 
     prompt_id: str
@@ -82,7 +82,7 @@ class Submitter:
         *,
         inputs: Inputs,
     ) -> None:
-        """Takes what it works on."""
+        """Takes its parts."""
         self._inputs = inputs
         self._client = client
         self._journal = journal
@@ -94,15 +94,15 @@ class Submitter:
         self._refused: WhenRefused | None = None
 
     def heed(self, servers: SqliteServers) -> None:
-        """Leave what is submitted to the feeder while the server's queue is paused."""
+        """Leave submissions to the feeder while the server's queue is paused."""
         self._servers = servers
 
     def when_refused(self, refused: WhenRefused) -> None:
-        """Have somebody else say what becomes of what the server refuses, before it counts as failed."""
+        """Have a function decide about prompts that the server refuses, before they count as failed."""
         self._refused = refused
 
     def watched_by(self, watch: Watch) -> None:
-        """Have each prompt that was recorded, and is not sent yet, watched."""
+        """Have each prompt watched that was recorded and is not sent yet."""
         self._watch = watch
 
     async def submit(
@@ -118,7 +118,7 @@ class Submitter:
         """Put a workflow into the queue, track it in a session, and wait for its end for a while.
 
         Raises:
-            UnreachableError: whether it was taken is not known, or surely not; the message says which.
+            UnreachableError: the prompt was not accepted, or it is unknown whether it was; the message says which.
             InputPendingError: it takes the output of a prompt that has not ended; nothing was submitted.
         """
         boot = await self.note_threads()  # before the time of submission is taken, see process.worker_gone
@@ -149,7 +149,7 @@ class Submitter:
         return Submitted(answer.prompt_id, prompt, node_errors=answer.node_errors, number=answer.number)
 
     async def _is_left_to_feeder(self, submission: Submission, session_id: str | None) -> bool:
-        """Journal a submission as one that waits if the server's queue is paused; returns whether it is."""
+        """Journal a submission as waiting if the server's queue is paused; returns whether it is."""
         servers = self._servers
         if servers is None or not (await lanes.journal(servers.get, submission.server)).is_paused:
             return False
@@ -192,7 +192,7 @@ class Submitter:
 
     async def _sent(self, submission: Submission, graph: Mapping[str, Any]) -> Accepted | Refused:
         extra_data = json.loads(submission.extra_data)
-        # Whoever submitted it first goes on hearing of it, under the id that he listens with.
+        # The first submitter goes on hearing about it, under the id of its own connection.
         client_id = None if submission.is_ours else extra_data.get("client_id")
         if client_id is None:
             client_id = await self._events.client_id()
@@ -209,7 +209,7 @@ class Submitter:
             return await self._answer_after(submission, error)
 
     async def _answer_after(self, submission: Submission, error: UnreachableError) -> Accepted:
-        """Find out whether a submission arrived whose answer did not: its id is ours, so it can be looked for."""
+        """Find out whether a submission without an answer arrived: its id is ours, so it can be looked up."""
         prompt_id = submission.prompt_id
         surely_not = error.trouble in (Trouble.REFUSED, Trouble.UNREACHABLE, Trouble.FORBIDDEN)
         if not surely_not:
@@ -225,14 +225,14 @@ class Submitter:
                 item = located.queue.find(prompt_id) if located.queue else None
                 return Accepted(prompt_id, item.number if item else None, ())
         await self._events.forget(prompt_id)
-        # What is carried over a restart stays wished for, and a batch sends its prompts again.
+        # A prompt that is carried over a restart is submitted later, and a batch sends its prompts again.
         if submission.stage is Stage.SENDING and not submission.requeue and submission.batch_id is None:
             await lanes.journal(self._journal.answered, prompt_id, Stage.REFUSED, None)
         raise UnreachableError(f"nothing was submitted: {error}", trouble=error.trouble, nothing_done=True) from error
 
     async def _look_for(self, prompt_id: str, error: UnreachableError) -> Located:
-        # A request whose answer was given up lies in the server's sockets. When the server wakes up it may answer
-        # our question first and then take the submission (seen).
+        # A request whose answer was given up lies in the server's sockets. When the server wakes up, it may answer our
+        # question first and then take the submission (seen).
         deadline = time.monotonic() + (_LATE_S if error.trouble == Trouble.SILENT else 0.0)
         while True:
             located = await locate(self._client, prompt_id)
@@ -241,7 +241,7 @@ class Submitter:
             await asyncio.sleep(_LATE_LOOK_S)
 
     async def wait(self, prompt_id: str, wait_s: float) -> Prompt:
-        """Return what is known of a prompt at its end, or after so many seconds."""
+        """Return the known facts about a prompt at its end, or after so many seconds."""
         deadline = time.monotonic() + wait_s
         pause = _FIRST_LOOK_S
         while True:
@@ -253,9 +253,9 @@ class Submitter:
             pause = min(2 * pause, _LOOK_S)
 
     async def note_threads(self) -> str:
-        """Note the threads of the server as they are before a submission, to be missed if one of them dies of it.
+        """Record the server's threads before a submission, so that one that dies of it is missed later.
 
-        Returns which life of the server it is, see ``server_end.boot_of``.
+        Returns an id of the server's life, see ``server_end.boot_of``.
         """
         process = await lanes.scan(ServerProcess.find, self._client.endpoint)
         if process:

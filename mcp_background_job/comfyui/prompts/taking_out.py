@@ -1,4 +1,4 @@
-"""Takes pending prompts out of a server's queue, by their ids and verified: what comes later is not touched."""
+"""Takes pending prompts out of a server's queue, by id and with verification: later prompts are not touched."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from mcp_background_job.comfyui.wire.answers import Queue
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.events import EventStream
 
-#: Pending prompts that were asked to leave are looked for so often before they are said to stay.
+#: The number of looks for removed prompts before they count as staying.
 _LOOKS = 20
 _LOOK_S = 0.1
 
 
 @dataclass(frozen=True)
 class TakenOut:
-    """What became of prompts that were to be taken out.
+    """The result of taking prompts out.
 
     Attributes:
-        out: those that are not at the server any more.
+        out: the prompts that are no longer at the server.
         kept: the others, each with where it is instead.
     """
 
@@ -31,7 +31,7 @@ async def take_out(client: Client, events: EventStream, prompt_ids: Sequence[str
     """Take out prompts.
 
     Raises:
-        UnreachableError: the server gives no answer; some may be out.
+        UnreachableError: the server does not answer; some may be out.
     """
     if not prompt_ids:
         return TakenOut()

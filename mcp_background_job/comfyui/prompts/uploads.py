@@ -1,11 +1,11 @@
-"""Brings files to the server as inputs of workflows: the same content once, and never over something else unasked.
+"""Uploads files to the server as inputs of workflows: the same content once, and never over another file unasked.
 
     hash it               the whole file, before anything is sent
-    was it sent before?   by the journal; and the server still has that, unchanged, by its own word
-    send it               the server itself gives a new name to what has another content than a file of that name
-    look                  whether the server has all of it; only then it is noted
+    was it sent before?   by the journal; and the server confirms that its copy has not changed
+    send it               the server renames a file whose name has other content there
+    look                  whether the server has all of it; only then it is recorded
 
-Whoever is killed before the note sends it again, and the server finds that it has it.
+A process killed before the record sends it again, and the server finds that it has it.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from mcp_background_job.core.comfyui.upload import Upload
 from mcp_background_job.errors import BackgroundJobError, BrokenOutputError, InvalidRequestError
 from mcp_background_job.registry.uploads import SqliteUploads
 
-#: Characters that tell apart what a mask was laid over.
+#: Characters that distinguish the pictures under a mask.
 _MARK = 8
 
-#: A name with the folder of the server that it lies in behind it.
+#: A name followed by the server's folder.
 _ANNOTATED = re.compile(r"(?P<name>.+) \[(?P<folder>input|output|temp)\]", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Uploaded:
-    """What became of a file that was to be uploaded.
+    """The result of an upload.
 
     Attributes:
         path: the file.
-        name: what a workflow calls it, empty if it is not there.
-        is_new: it was sent now, and not before.
+        name: its name in workflows, empty if it is not there.
+        is_new: whether it was sent now, and not before.
         size: bytes.
         trouble: why it is not there.
     """
@@ -58,12 +58,12 @@ class Uploaded:
 
 @dataclass(frozen=True)
 class Wish:
-    """How files are to be kept at the server.
+    """How the server is to keep files.
 
     Attributes:
-        subfolder: below its folder for inputs.
-        overwrite: whether they may take the place of others of their names.
-        original: the picture that a mask is laid over.
+        subfolder: a folder below the one for inputs.
+        overwrite: whether a file may replace another of its name.
+        original: the picture under a mask.
     """
 
     subfolder: str = ""
@@ -72,14 +72,14 @@ class Wish:
 
     @property
     def purpose(self) -> str:
-        """What is made of a file there, as it is noted."""
+        """The purpose of a file there, as it is recorded."""
         return f"mask of {annotated(self.original)}" if self.original else ""
 
     def name_of(self, path: Path) -> str:
         """Return the name to ask for.
 
-        A mask needs one of its own for each picture: the server takes a file of its name with its content, which is the
-        mask alone, for what was to be made.
+        A mask needs a separate name for each picture: if the server finds a file of its name with its content, the mask
+        alone, it takes that file for the result.
         """
         if not self.original:
             return path.name
@@ -90,7 +90,7 @@ class Uploads:
     """Uploads to one server."""
 
     def __init__(self, endpoint: Endpoint, uploads: SqliteUploads) -> None:
-        """Takes where files go, and where they are noted."""
+        """Takes the server, and the table of uploads."""
         self._endpoint = endpoint
         self._uploads = uploads
 
@@ -102,17 +102,17 @@ class Uploads:
         done: Callable[[int], None] = lambda _: None,
         limit_s: float = math.inf,
     ) -> list[Uploaded]:
-        """Upload files; one that cannot be stops none of the others.
+        """Upload files; a failure stops none of the others.
 
         Args:
-            paths: of the files.
-            wish: how they are to be kept.
-            done: is told how many are over.
-            limit_s: no file is begun later; those that were not are not in the answer.
+            paths: paths of the files.
+            wish: how the server is to keep them.
+            done: receives the number of finished files.
+            limit_s: seconds after which no further file is begun; those are not in the answer.
         """
         deadline = time.monotonic() + limit_s
         results: list[Uploaded] = []
-        for path in paths:  # one by one: of two that are the same the second finds the first
+        for path in paths:  # one by one: if two are the same, the second finds the first
             if time.monotonic() >= deadline:
                 break
             results.append(await self._upload(path, wish))
@@ -157,7 +157,7 @@ class Uploads:
         return Uploaded(path, name, is_new=True, size=size)
 
     def _known(self, sender: Sender, digest: str, wish: Wish) -> Upload | None:
-        """Return an earlier upload of this content, if the server says that it has not changed since."""
+        """Return an earlier upload of this content, if the server confirms that it has not changed since."""
         known = self._uploads.get(self._endpoint.url, digest, purpose=wish.purpose, subfolder=wish.subfolder)
         if known is None or not known.etag:
             return None
@@ -172,20 +172,20 @@ class Uploads:
 
 
 def input_file(name: str) -> OutputFile:
-    """Return the input that a workflow calls so."""
+    """Return the input with this name in workflows."""
     subfolder, _, filename = name.rpartition("/")
     return OutputFile("", "", filename, subfolder, "input")
 
 
 def file_named(name: str) -> OutputFile:
-    """Return the file of the server that a workflow calls so, an output or a temporary one too."""
+    """Return the server's file with this name in workflows, which may be an output or a temporary file too."""
     found = _ANNOTATED.fullmatch(name)
     plain = input_file(found["name"] if found else name)
     return replace(plain, type=found["folder"]) if found else plain
 
 
 def annotated(file: OutputFile) -> str:
-    """Return how a workflow names a file of the server; what is not an input has its folder behind it."""
+    """Return the name of a server's file in workflows; files that are not inputs have their folder behind it."""
     name = "/".join(filter(None, [file.subfolder.replace("\\", "/"), file.filename]))
     return name if file.type == "input" else f"{name} [{file.type}]"
 
@@ -200,4 +200,4 @@ def _size_of(file: BinaryIO) -> int:
 
 
 def _open_plain(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would have us wait for a writer
+    return os.open(path, flags | os.O_NONBLOCK)  # opening a pipe would wait for a writer

@@ -19,7 +19,7 @@ from mcp_background_job.errors import UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.processes.threads import Activity
 
-#: Between two looks; the log is some kilobytes.
+#: Seconds between two looks; the log is some kilobytes.
 _EVIDENCE_S = SHORTEST_S
 
 #: States of a process that a signal has stopped.
@@ -27,10 +27,10 @@ _SUSPENDED = ("T", "t")
 
 
 class Watch:
-    """What is seen of the server meanwhile."""
+    """The observations of the server during a cancel."""
 
     def __init__(self, client: Client, baselines: Baselines, events: EventStream, life: JobLife | None = None) -> None:
-        """Takes what it looks at; ``life`` is that of the job on another machine which the server is."""
+        """Takes its parts; ``life`` is that of the job on another machine as which the server runs."""
         self._life = life
         self._client = client
         self._baselines = baselines
@@ -40,7 +40,7 @@ class Watch:
         self._step: tuple[float, int] | None = None
         self._moved_at: float | None = None
         self._looked_at = 0.0
-        #: When the prompt was submitted, as far as the journal knows: old servers do not tell.
+        #: When the prompt was submitted, from the journal: old servers do not report it.
         self.submitted_at: float | None = None
         self.evidence = Evidence(watched_s=0.0, is_far=life is not None)
 
@@ -52,13 +52,13 @@ class Watch:
             await self._life.cpu_share()
 
     async def process_gone(self) -> bool | None:
-        """Tell whether the process that served at the beginning is gone; ``None`` where that cannot be known."""
+        """Tell whether the process that served at the beginning is gone; ``None`` if that is unknown."""
         if self._life is not None:
             return await self._life.is_over()
         return None if self._process is None else not await lanes.look(self._process.is_alive)
 
     async def look(self, now: float, prompt_id: str, located: Located | None) -> None:
-        """Bring the evidence up to date: without an answer at once, else from time to time."""
+        """Update the evidence: at once if there is no answer, else from time to time."""
         if located and (located.place is not Place.RUNNING or now - self._looked_at < _EVIDENCE_S):
             return
         self._looked_at = now
@@ -87,7 +87,7 @@ class Watch:
     async def _log(self) -> list[LogEntry]:
         try:
             return await self._client.log()
-        except UnreachableError:  # without a log there is that much less evidence
+        except UnreachableError:  # without a log there is less evidence
             return []
 
     async def _worker_gone(self, prompt_id: str, located: Located | None, *, idle: bool | None) -> bool | None:

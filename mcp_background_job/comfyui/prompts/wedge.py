@@ -1,4 +1,4 @@
-"""Why a prompt cannot be stopped, from what is seen of its server. Pure."""
+"""Why a prompt cannot be stopped, from observations of its server. Pure."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from enum import StrEnum
 class Wedge(StrEnum):
     """How a server is stuck."""
 
-    BUSY_STEP = "busy_step"  #: one step goes on working and does not look at the interrupt
-    IDLE_HANG = "idle_hang"  #: one step waits for something, and nothing of the server works
+    BUSY_STEP = "busy_step"  #: one step keeps working and does not check for the interrupt
+    IDLE_HANG = "idle_hang"  #: one step waits for something, and no thread of the server works
     WORKER_DEAD = "worker_dead"  #: the thread that runs prompts is gone: nothing will ever run again
-    HTTP_DEAD = "http_dead"  #: requests are not answered: the interpreter is held, or the process is stopped
+    HTTP_DEAD = "http_dead"  #: requests are not answered: the interpreter is held, or the process is suspended
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was seen of a server while it did not do as asked.
+    """Observations of a server that did not obey.
 
     Attributes:
-        watched_s: how long the window is in which the use of the processor was seen.
-        silent_s: for how long it has not answered at all; 0 if it answers.
-        worker_gone: a thread that was there when the prompt was submitted has ended, while no other works; ``None``
-            where that cannot be known.
-        logged_death: the log has the traceback with which the worker ended.
-        all_idle: no thread worked in that window or waited for anything but a lock; ``None`` if unknown.
-        cpu_share: of one processor that the process used in that window; ``None`` if unknown.
-        progress_moved: the prompt's progress moved lately.
-        is_suspended: the process is stopped by a signal.
-        is_far: it runs on another machine, whose runner tells what it uses, and not what its threads do.
+        watched_s: the length of the window in which processor usage was observed.
+        silent_s: seconds since its last answer; 0 if it answers.
+        worker_gone: whether a thread from the time of the submission has ended while no other works; ``None`` if
+            unknown.
+        logged_death: whether the log has the traceback with which the worker ended.
+        all_idle: whether no thread worked in that window or waited for anything but a lock; ``None`` if unknown.
+        cpu_share: the share of one processor that the process used in that window; ``None`` if unknown.
+        progress_moved: whether the prompt's progress moved lately.
+        is_suspended: whether a signal has stopped the process.
+        is_far: whether it runs on another machine, whose runner reports resource usage but not what threads do.
     """
 
     watched_s: float
@@ -43,17 +43,17 @@ class Evidence:
     is_far: bool = False
 
 
-#: A process that computes uses more of a processor than this; an idle event loop with a poller much less.
+#: A computing process uses a larger share of a processor; an idle event loop with a poller uses much less.
 _BUSY_SHARE = 0.2
 
 
 def is_worker_dead(seen: Evidence) -> bool:
-    """Tell whether the worker thread is surely gone."""
+    """Tell whether the worker thread is certainly gone."""
     return seen.logged_death or seen.worker_gone is True
 
 
 def wedge_of(seen: Evidence) -> Wedge:
-    """Return how a server is stuck whose prompt did not end within the time that it was given."""
+    """Return how a server is stuck whose prompt did not end within its time."""
     if seen.silent_s > 0 or seen.is_suspended:
         return Wedge.HTTP_DEAD
     if is_worker_dead(seen):

@@ -1,4 +1,4 @@
-"""Which prompt ran when ComfyUI ended by itself: noted while it runs, so that nobody's death loses it."""
+"""Which prompt ran when ComfyUI ended by itself: recorded while it runs, so that no crash loses the fact."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.registry.attempts import SqliteAttempts
 from mcp_background_job.registry.journal_base import Journal
 
-#: How the reason of a prompt begins that ran when its server ended.
+#: The beginning of the reason of a prompt that ran when its server ended.
 RAN = "ComfyUI ended while it ran"
 
 
 class Witness:
-    """Notes what runs, and says of what has gone with its server whether it ran."""
+    """Notes running prompts, and tells of prompts that were lost with their server whether they ran."""
 
     def __init__(self, attempts: SqliteAttempts, journal: Journal, ends: ServerEnds) -> None:
-        """Takes where attempts and prompts are, and what finds out how servers ended."""
+        """Takes the tables of attempts and prompts, and the object that finds out how servers ended."""
         self._attempts = attempts
         self._journal = journal
         self._ends = ends
         self._noted: set[str] = set()
 
     async def began(self, prompt_ids: Iterable[str]) -> None:
-        """Note that prompts run."""
+        """Record that prompts run."""
         new = set(prompt_ids) - self._noted
         if new:
             self._noted |= new
             await lanes.journal(self._attempts.began, new, at=time.time())
 
     async def fatal(self, submission: Submission, *, ran: bool) -> ServerEnd | None:
-        """Return how the server ended if that was by itself while a prompt ran that it has taken along.
+        """Return how the server ended, if it ended by itself while a prompt ran that was lost with it.
 
         Args:
             submission: the prompt.
-            ran: it is known to have run, or none but it could, beside what is noted.
+            ran: whether it is known to have run, or was the only one that could; in addition to the record.
         """
         self._noted.discard(submission.prompt_id)
         attempt = await self._newest(submission.prompt_id)
@@ -56,7 +56,7 @@ class Witness:
         return attempt is not None and bool(attempt.boot) and bool(boot) and attempt.boot != boot
 
     async def is_suspect(self, prompt_id: str) -> bool:
-        """Tell whether a prompt ran before when its server ended."""
+        """Tell whether a prompt ran earlier when its server ended."""
         return any(one.how == SERVER_ENDED for one in await lanes.journal(self._attempts.of, prompt_id))
 
     async def is_poison(self, prompt_id: str) -> bool:
@@ -65,7 +65,7 @@ class Witness:
         return sum(one.how == SERVER_ENDED for one in attempts) >= FATAL
 
     async def why_single_went(self, submission: Submission) -> str:
-        """Say of a prompt without a batch that its server took along whether it ran; empty if nothing says so."""
+        """Say whether a prompt without a batch ran when its server was lost; empty if nothing says so."""
         attempt = await self._newest(submission.prompt_id)
         is_first = attempt is not None and await self._was_first(submission, attempt)
         end = await self.fatal(submission, ran=is_first)
@@ -80,7 +80,7 @@ class Witness:
         return bool(there) and there[0].prompt_id == submission.prompt_id
 
     async def seems_to_have_run(self, submission: Submission) -> str:
-        """Say of a prompt without an end, while nothing listens on its server's port, that it ran; or nothing."""
+        """Say that an open prompt ran, if the record says so and nothing listens on its server's port; else empty."""
         attempt = await self._newest(submission.prompt_id)
         if attempt is None or attempt.how or attempt.began_at is None:
             return ""
@@ -88,7 +88,7 @@ class Witness:
         return f"{RAN}: {end.text}"
 
     async def last_crash(self, server: str) -> tuple[Attempt, ServerEnd] | None:
-        """Return the prompt that ran when a server ended by itself last, and how it ended."""
+        """Return the prompt that ran when a server last ended by itself, and how the server ended."""
         last = await lanes.journal(self._attempts.last_fatal, server)
         return (last, await self._ends.of(last)) if last else None
 

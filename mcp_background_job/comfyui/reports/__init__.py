@@ -1,1 +1,1 @@
-"""What is told of all this."""
+"""Reports on ComfyUI, for tools, command lines and pages."""

@@ -1,4 +1,4 @@
-"""The ends of batches as news for whoever made them: their feeder is a job that goes on for others."""
+"""News of the ends of batches for the callers that made them: the feeder itself is a job that goes on for others."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mcp_background_job.jobs.news import Found
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.batches.batch_view import BatchView
 
-#: Tells a batch from a job and a run.
+#: Distinguishes a batch from a job and a run.
 _PREFIX = "batch-"
 
 
 def subject_of(batch_id: str) -> str:
-    """Return under which subject there are news of a batch."""
+    """Return the subject of the news about a batch."""
     return f"{_PREFIX}{batch_id}"
 
 
@@ -27,7 +27,7 @@ class _Batches(Protocol):
 
 
 class _HasBatches(Protocol):
-    """As the control of ComfyUI does."""
+    """The part of ComfyUI's control that is needed here."""
 
     @property
     def batches(self) -> _Batches: ...
@@ -37,11 +37,11 @@ class BatchNews:
     """Looks at batches; see ``jobs.news.Others``."""
 
     def __init__(self, opened: Callable[[], Awaitable[_HasBatches]]) -> None:
-        """Takes what returns the control of ComfyUI, made when somebody first awaits a batch."""
+        """Takes a function that returns the control of ComfyUI, and makes it on the first call."""
         self._open = opened
 
     def has(self, subject: str) -> bool:
-        """Tell whether this is a batch."""
+        """Tell whether the subject is a batch."""
         return subject.startswith(_PREFIX)
 
     async def look(self, subjects: Collection[str]) -> Found:
@@ -56,7 +56,7 @@ class BatchNews:
                     gone.add(subject)
                 else:
                     items[subject] = _item_of(subject, view)
-        except BackgroundJobError:  # it is told wherever it is asked for
+        except BackgroundJobError:  # the error is shown where the batch is asked for
             return Found()
         return Found(items, gone)
 
@@ -65,7 +65,7 @@ def _item_of(subject: str, view: BatchView) -> Item | None:
     batch = view.batch
     if batch.ended_at is None:
         return None
-    # Failed prompts that are tried again open it once more: its next end is news too.
+    # If failed prompts are retried, the batch is open once more: its next end is news too.
     return Item(subject=subject, kind=Kind.ENDED, at=batch.ended_at, text=_told(view), key=f"{batch.ended_at:.6f}")
 
 

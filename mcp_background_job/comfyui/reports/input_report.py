@@ -1,4 +1,4 @@
-"""What is told of uploads."""
+"""The report on uploads."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mcp_background_job.core.text import shortened
 #: Files that are listed one by one.
 _MAX_LISTED = 50
 
-#: Characters of the name of a file that is not there: it may be no name at all.
+#: Characters of a missing file's name, which may be no name at all.
 _NAME = 300
 
 
 def of_uploads(uploaded: Sequence[Uploaded], *, left: int = 0, limit: int = _MAX_LISTED) -> Report:
-    """Return what became of files that were to be uploaded: what workflows call them, or why they are not there.
+    """Return the results of uploads: the names for workflows, or the reasons of failures.
 
-    ``left``: how many were not begun.
+    ``left``: how many files were not begun.
     """
     there = [one for one in uploaded if not one.trouble]
     missed = [one for one in uploaded if one.trouble]

@@ -1,4 +1,4 @@
-"""What is told of what a server has."""
+"""The report on a server's inventory."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from mcp_background_job.comfyui.reports.report import Report, without_none
 from mcp_background_job.comfyui.wire.node_types import Input, NodeType
 from mcp_background_job.core.text import one_line
 
-#: Choices of an input that are shown.
+#: The most choices of an input that are shown.
 _CHOICES = 12
 
-#: Characters of what a node is for.
+#: Characters of a node's description.
 _ABOUT = 200
 
 
 def of_models(found: Found) -> Report:
-    """Return models that were found."""
+    """Return the models that were found."""
     return without_none(models=list(found.names), more=found.more or None, nearest=list(found.near) or None)
 
 
 def of_nodes(found: Nodes) -> Report:
-    """Return kinds of nodes that were found: names with titles and categories."""
+    """Return the node types that were found: names with titles and categories."""
     rows = {kind.name: f"{kind.display_name} ({kind.category})" for kind in found.kinds}
     return without_none(nodes=rows, more=found.more or None, nearest=list(found.near) or None)
 
 
 def of_node(kind: NodeType) -> Report:
-    """Return all that is to be known to use a kind of node."""
+    """Return everything that is needed to use a node type."""
     return without_none(
         name=kind.name,
         title=kind.display_name,
@@ -41,7 +41,7 @@ def of_node(kind: NodeType) -> Report:
 
 
 def _input(one: Input) -> str:
-    """Return in a line what an input takes."""
+    """Return in one line what an input accepts."""
     if one.choices:
         shown = ", ".join(map(str, one.choices[:_CHOICES]))
         more = f" and {len(one.choices) - _CHOICES} more" if len(one.choices) > _CHOICES else ""
@@ -55,5 +55,5 @@ def _input(one: Input) -> str:
 
 
 def of_near(near: Near) -> Report:
-    """Return what is there that is most like what is missing."""
+    """Return existing names similar to the missing ones."""
     return {"nearest": {name: list(names) for name, names in near.names.items()}} if near.names else {}

@@ -1,4 +1,4 @@
-"""What is told of a download, over MCP and at the terminal; a part of ``report``."""
+"""The report on a download, for tools and the terminal; a part of ``report``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from mcp_background_job.comfyui.outputs.download import Downloaded, Missed
 from mcp_background_job.comfyui.reports.report import Report
 
-#: Files and reasons that are listed one by one; what was asked for is in the counts.
+#: The most files and reasons that are listed one by one; the counts include all.
 _MAX_LISTED = 20
 
 
 def of_download(downloaded: Downloaded, *, limit: int = _MAX_LISTED) -> Report:
-    """Return what came of a download; paths are relative to its directory."""
+    """Return the result of a download; paths are relative to its directory."""
     new = [file for file in downloaded.files if file.is_new]
     paths = sorted(os.path.relpath(file.path, downloaded.directory) for file in downloaded.files)
     facts: dict[str, Any] = {
@@ -42,7 +42,7 @@ def _told(missed: Missed) -> dict[str, str]:
 
 
 def status_of(downloaded: Downloaded) -> str:
-    """Return downloaded (all of it), incomplete, not_found (nobody knows the prompts) or unreachable."""
+    """Return downloaded (all of it), incomplete, not_found (the prompts are unknown) or unreachable."""
     if downloaded.trouble:
         return "unreachable"
     if downloaded.unknown and len(downloaded.unknown) == len(downloaded.missed) and not downloaded.files:

@@ -1,4 +1,4 @@
-"""What a page shows of ComfyUI: numbers and moments, which it puts into words and keeps up to date itself."""
+"""The report for the page of ComfyUI: numbers and moments, which the page puts into words and keeps up to date."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import one_line
 
-#: Prompts that wait, and nodes of a graph, that are listed one by one.
+#: The most waiting prompts, and nodes of a graph, that are listed one by one.
 _MAX_PENDING = 200
 _MAX_NODES = 300
 
-#: Files and texts of one prompt that are listed one by one.
+#: The most files and texts of one prompt that are listed one by one.
 _MAX_MADE = 60
 
 #: Characters of a text that a node shows.
@@ -38,23 +38,23 @@ _SHOWN = 2000
 
 _NAME = 200
 
-#: Prompts that a question names.
+#: The most prompts that a question names.
 _MAX_STAKES = 5
 
-#: Said of a prompt that a restart has ended and is to bring back.
+#: Said of a prompt that a restart has ended and that will be submitted again.
 _AGAIN = "It is submitted again as soon as ComfyUI answers."
 
-#: Of the prompts of a batch, beside those that are over.
+#: The counts of a batch that are shown beside the finished prompts.
 _SAID = ("running", "pending", "failed", "canceled")
 
-#: By which a server is told not to send previews, which is what it does by itself.
+#: The option for previews; by default a server sends none.
 _PREVIEWS = "--preview-method"
 
 
 def of_queue(
     status: Status, queue: PausedQueue, batches: Sequence[BatchView], members: Sequence[Status] = ()
 ) -> Report:
-    """Return a server with its queue and its batches, and which of several can be restarted."""
+    """Return a server with its queue and its batches, and those of several that can be restarted."""
     known = report.of_status(status)
     starting = _starting(status)
     said = ("reachable", "why", "version", "job")
@@ -75,14 +75,14 @@ def of_queue(
 
 
 def _starting(status: Status) -> str | None:
-    """Return the id of the job that is about to be the server, if there is one: nothing is wrong yet."""
+    """Return the id of the job that is about to become the server, if any: nothing is wrong yet."""
     job = status.job
     is_quiet = status.stats is None and status.process is None
     return job.job_id if is_quiet and job is not None and job.state is not State.EXITED else None
 
 
 def _alerts(known: Report, *, is_starting: bool) -> list[str]:
-    """Return what a person should know of a server, in sentences."""
+    """Return what a person should know about a server, in sentences."""
     unknown: list[str] = []
     if not known["reachable"] and not is_starting:
         open_ones = f"Without an end when it last answered: {len(known.get('unfinished_prompts', []))}."
@@ -91,7 +91,7 @@ def _alerts(known: Report, *, is_starting: bool) -> list[str]:
 
 
 def _held(known: Report, status: Status) -> list[str]:
-    """Return what a server holds and how it runs, in lines that stay as long as nothing happens."""
+    """Return the memory use of a server and how it runs, in lines that stay the same as long as nothing happens."""
     lines = list(known.get("vram", []))
     if "ram" in known:
         lines.append(f"RAM: {known['ram']}")
@@ -108,7 +108,7 @@ def _held(known: Report, status: Status) -> list[str]:
 
 
 def _sends_previews(argv: Sequence[str]) -> bool:
-    """Tell whether a server sends previews of what it samples, by how it was started."""
+    """Tell whether a server sends previews, from its arguments."""
     chosen = "none"
     for place, argument in enumerate(argv):
         name, is_joined, value = argument.partition("=")
@@ -142,7 +142,7 @@ def _of_submission(submission: Submission | None) -> Report:
 
 
 def _batch(view: BatchView, status: Status) -> Report:
-    """Return a batch; what of it was sent and waits in ComfyUI's queue runs no more than what was not sent."""
+    """Return a batch; its prompts that wait in ComfyUI's queue count as pending, like those not sent."""
     batch, counts = view.batch, view.counts
     waits = sum(_is_of(prompt, batch.batch_id) for prompt in status.pending)
     counts = replace(counts, pending=counts.pending + waits, running=max(0, counts.running - waits))
@@ -163,7 +163,7 @@ def _batch(view: BatchView, status: Status) -> Report:
 
 
 def _acts_on(view: BatchView, counts: Counts) -> list[str]:
-    """Return what can be done with a batch, in the words of its action."""
+    """Return the possible actions on a batch, in the words of the action's argument."""
     batch = view.batch
     goes_on = bool(counts.may_run) and not batch.cancel_requested
     acts: list[str] = []
@@ -181,7 +181,7 @@ def _is_of(prompt: Prompt, batch_id: str) -> bool:
 
 
 def of_live(live: Live | None, names: Mapping[str, NodeName]) -> Report:
-    """Return how far each node of a prompt is: those that have begun first, then those that have yet to."""
+    """Return the progress of each node of a prompt: those that have begun first, then the others."""
     known = live or Live()
     ids = dict.fromkeys([*known.cached, *known.nodes, *names])
     return {
@@ -208,7 +208,7 @@ def _named(names: Mapping[str, NodeName], node_id: str) -> Report:
 
 
 def of_row(row: Row, made: Made, names: Mapping[str, NodeName]) -> Report:
-    """Return a prompt that is over, with what it made."""
+    """Return a finished prompt with its outputs."""
     prompt, began, at = row.prompt, row.began, row.at
     return without_none(
         prompt_id=prompt.prompt_id,
@@ -251,7 +251,7 @@ def _file(file: OutputFile, names: Mapping[str, NodeName]) -> Report:
 
 
 def of_detail(prompt: Prompt, names: Mapping[str, NodeName], advice: str) -> Report:
-    """Return all that is known of a prompt."""
+    """Return everything that is known of a prompt."""
     known = report.of_prompt(prompt)
     made = Made(prompt.finished.outputs, prompt.finished.shown) if prompt.finished else prompt.so_far
     if failure := prompt.finished.failure if prompt.finished else None:
@@ -277,7 +277,7 @@ def of_sessions(rows: Iterable[SessionRow]) -> list[Report]:
 
 
 def of_stake(luggage: Luggage, requeue: Requeue, url: str) -> Report:
-    """Return what a person is asked before a restart, and the ids of the prompts that it loses."""
+    """Return the question to a person before a restart, and the ids of the prompts that would be lost."""
     carried = {"none": (), "pending": luggage.pending, "all": luggage.all}[requeue]
     lost = [entry for entry in luggage.all if entry not in carried]
     parts = [
@@ -297,7 +297,7 @@ def _called(entries: Sequence[Submission]) -> str:
 
 
 def of_restart(outcome: Outcome) -> Report:
-    """Return what came of a restart, in one sentence."""
+    """Return the outcome of a restart, in one sentence."""
     known = report.of_lifecycle(outcome)
     counted = {"submitted again": outcome.requeued, "not taken again": outcome.requeue_refused, "lost": outcome.lost}
     parts = [f"ComfyUI: {outcome.status.replace('_', ' ')} after {outcome.took_s:.1f} s"]

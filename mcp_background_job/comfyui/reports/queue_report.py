@@ -1,4 +1,4 @@
-"""What is told of batches, sessions, lists of prompts and their errors: small objects, without what has no value."""
+"""Reports on batches, sessions, lists of prompts and their errors: small objects, without fields that have no value."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mcp_background_job.errors import UnreachableError
 
 
 def of_batch(view: BatchView) -> Report:
-    """Return what is known of a batch."""
+    """Return the known facts about a batch."""
     batch, counts = view.batch, view.counts
     return without_none(
         batch_id=batch.batch_id,
@@ -40,7 +40,7 @@ def of_batch(view: BatchView) -> Report:
         more_failures=max(0, counts.failed - len(view.failures)) or None if view.failures else None,
         trouble=view.trouble or None,
         detail=view.detail or None,
-        dispatcher=view.feeder.label if view.feeder else None,  # as release 1.0.0 called it, and promised
+        dispatcher=view.feeder.label if view.feeder else None,  # the name of release 1.0.0, which was promised to stay
     )
 
 
@@ -50,7 +50,7 @@ def _running(prompt: Prompt, *, of_several: bool) -> Report:
 
 
 def _unknown(view: BatchView) -> list[Report]:
-    """Return what was sent to members of a pool that give no answer: it runs nowhere else unless it is given up."""
+    """Return the prompts that were sent to silent members of a pool: they run nowhere else unless they are given up."""
     sent = view.unknown if is_pool(view.batch.server) else ()
     return [{"prompt_id": one.prompt_id, "server": one.server} for one in sent]
 
@@ -80,7 +80,7 @@ def batch_row(view: BatchView) -> Report:
 
 
 def of_canceled_batch(canceled: CanceledBatch) -> Report:
-    """Return what became of a request to cancel a batch."""
+    """Return the result of a request to cancel a batch."""
     running = [*canceled.running, *canceled.unknown]
     return of_batch(canceled.view) | without_none(
         cancel_summary=without_none(
@@ -114,12 +114,12 @@ def _how_interrupted(one: Cancelled) -> str:
 
 
 def of_moved(prompt_id: str, done: str) -> Report:
-    """Return what became of a request to move a pending prompt."""
+    """Return the result of a request to move a pending prompt."""
     return {"status": "moved", "prompt_id": prompt_id, "detail": done}
 
 
 def of_paused_queue(queue: PausedQueue) -> Report:
-    """Return what became of a request to pause or resume the queue of a server."""
+    """Return the result of a request to pause or resume the queue of a server."""
     return without_none(
         status="paused" if queue.is_paused else "resumed",
         taken_back=list(queue.taken_back) or None,
@@ -138,7 +138,7 @@ def _what_a_pause_means(queue: PausedQueue) -> str:
 
 
 def of_session(session: Session, listing: Listing, tracked: Sequence[Tracked]) -> Report:
-    """Return a session with the newest of its prompts."""
+    """Return a session with its newest prompts."""
     downloaded = sum(one.downloaded for one in tracked)
     return without_none(**_session(session), prompts=len(tracked), downloaded=downloaded) | of_listing(listing)
 
@@ -169,7 +169,7 @@ def of_sessions(listed: SessionList) -> Report:
 
 
 def of_tracked(session: Session, prompt: Prompt) -> Report:
-    """Return that a prompt is tracked now."""
+    """Return that a prompt is now tracked."""
     return without_none(
         session=session.name,
         session_id=session.session_id,
@@ -254,7 +254,7 @@ def _missing(missing: Missing) -> Report:
 
 
 def of_cleared(cleared: Cleared) -> Report:
-    """Return what became of a request to clear the history."""
+    """Return the result of a request to clear the history."""
     return {
         **vars(cleared),
         "removed": "all, uncounted: they could not be read" if cleared.removed is None else cleared.removed,

@@ -1,4 +1,4 @@
-"""What is told of ComfyUI, over MCP and at the terminal: small flat objects; fields without a value are left out."""
+"""The report on ComfyUI, for tools and the terminal: small flat objects; fields without a value are left out."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from mcp_background_job.core.states import State
 from mcp_background_job.core.text import duration, iso, one_line
 from mcp_background_job.processes.threads import Activity
 
-#: Prompts of a queue that are listed one by one.
+#: The most prompts of a queue that are listed one by one.
 _MAX_LISTED = 20
 
 #: Lines of a traceback: the last ones name the node's own code.
 _TRACEBACK_LINES = 12
 
-#: Characters of an error's message; what OutOfMemory adds about settings is longer.
+#: Characters of an error's message; OutOfMemory adds a longer text about settings.
 _MESSAGE = 1000
 
-#: Errors of nodes that are listed.
+#: The most errors of nodes that are listed.
 _MAX_NODE_ERRORS = 20
 
-#: Characters of what a node shows; a caption is shorter, a story is downloaded.
+#: Characters of a text that a node shows; a caption is shorter, and a story can be downloaded.
 _SHOWN = 1000
 
 _FROM_CACHE = "all of it: no node ran, and the files are those of an earlier prompt; force=true runs it again"
 
-#: Processes that hold memory of GPUs; the largest are told.
+#: The most processes with GPU memory; the largest are reported.
 _MAX_HOLDERS = 10
 
 #: Characters of the command line of such a process.
@@ -57,7 +57,7 @@ Report = dict[str, Any]
 
 
 def of_status(status: Status) -> Report:
-    """Return what a server does now."""
+    """Return the present state of a server."""
     job = status.job
     process = _process(status.process, status.activity, job) if status.process else None
     if status.trouble is not None or status.stats is None:
@@ -94,7 +94,7 @@ def of_status(status: Status) -> Report:
 
 
 def of_statuses(statuses: Sequence[Status]) -> Report:
-    """Return what servers do now: one as it is, several beside one another with all their prompts in one list."""
+    """Return the present state of servers: a single one as it is, several with all their prompts in one list."""
     first, *others = statuses
     if not others:
         return of_status(first)
@@ -112,7 +112,7 @@ def of_statuses(statuses: Sequence[Status]) -> Report:
 
 
 def _of_several(status: Status) -> Report:
-    """Return what one of several does, without its prompts, which stand in the list of all."""
+    """Return the state of one of several servers, without its prompts, which are in the common list."""
     known = of_status(status)
     for name in ("batches", "running", "pending", "more_pending"):
         known.pop(name, None)
@@ -127,7 +127,7 @@ def _batch(view: BatchView) -> str:
 
 
 def _without_port(job: Job) -> str:
-    """Tell of the job that is, or was, ComfyUI while nothing listens on its port."""
+    """Describe the job that is, or was, ComfyUI while nothing listens on its port."""
     if job.state is not State.EXITED:
         return f"{job.label} runs and does not listen yet: it is starting (wait_for_job, tail_job_output)"
     return f"ComfyUI ran as {ending(job)}"
@@ -186,7 +186,7 @@ def _queued(prompt: Prompt, now: float) -> dict[str, Any]:
 
 
 def progress_of(prompt: Prompt) -> dict[str, Any]:
-    """Return how far a prompt is, in words, and from where that is known."""
+    """Return the progress of a prompt in words, and the source of that."""
     heard = prompt.progress
     if heard is None:
         return {}
@@ -205,7 +205,7 @@ def _told(heard: Progress, prompt: Prompt) -> str:
 
 
 def of_prompt(prompt: Prompt) -> Report:
-    """Return what is known of a prompt."""
+    """Return the known facts about a prompt."""
     submission = prompt.submission
     return without_none(
         prompt_id=prompt.prompt_id,
@@ -220,7 +220,7 @@ def of_prompt(prompt: Prompt) -> Report:
 
 
 def of_asked(workflow: Workflow, *, show: str) -> Report:
-    """Return what a prompt was asked to do: its workflow, or only what people have written into it."""
+    """Return the request of a prompt: its workflow, or only the texts in it that people have written."""
     if show == "workflow":
         return {"workflow": dict(workflow.graph)}
     return {"texts": texts_in(workflow.graph)}
@@ -258,7 +258,7 @@ def _made(made: Made) -> dict[str, Any]:
 
 
 def _shown(shown: Shown) -> dict[str, Any]:
-    """Return what a node shows; of a long text the begin, and how to get the whole."""
+    """Return the text that a node shows; for a long one, its beginning, and how to get the whole."""
     text = shown.text[:_SHOWN]
     cut = f"the first {_SHOWN:,} of {shown.length:,} characters"
     cut += "; comfyui_download writes the whole" if shown.is_text else ""
@@ -276,7 +276,7 @@ def error_of(failure: Failure) -> Report:
 
 
 def of_submission(submitted: Submitted) -> Report:
-    """Return what became of a submission."""
+    """Return the result of a submission."""
     errors = node_errors_of(submitted.node_errors)
     if submitted.prompt is None:
         return without_none(
@@ -296,13 +296,13 @@ def of_conversion(workflows: Sequence[Workflow]) -> Report:
 
 
 def node_errors_of(errors: tuple[NodeError, ...]) -> list[str] | None:
-    """Return in a line each what validation found wrong with nodes."""
+    """Return the errors that validation found in nodes, one per line."""
     lines = [f"node {error.node_id} {error.class_type}: {error.message}" for error in errors[:_MAX_NODE_ERRORS]]
     more = len(errors) - len(lines)
     return [*lines, f"and {more} more"] if more > 0 else lines or None
 
 
-#: What to do next, said with the verdict.
+#: The next step for each verdict.
 _ADVICE = {
     Verdict.FINISHED: "it finished by itself; its outputs are there",
     Verdict.FAILED: "it failed by itself; see error",
@@ -323,7 +323,7 @@ _RESTART = 'Only restart_comfyui(force=true, requeue="pending") ends it for cert
 
 
 def of_cancel(cancelled: Cancelled) -> Report:
-    """Return what became of a request to cancel."""
+    """Return the result of a request to cancel."""
     wedge = cancelled.wedge
     advice = f"{_WEDGE_ADVICE[wedge]}. {_RESTART}" if wedge else _ADVICE.get(cancelled.verdict)
     finished = cancelled.finished
@@ -345,7 +345,7 @@ def of_cancel(cancelled: Cancelled) -> Report:
 
 
 def of_lifecycle(outcome: Outcome) -> Report:
-    """Return what a start, stop or restart came to."""
+    """Return the outcome of a start, stop or restart."""
     return without_none(
         status=outcome.status,
         job_id=outcome.job_id,
@@ -364,7 +364,7 @@ def of_lifecycle(outcome: Outcome) -> Report:
 
 
 def of_freed(freed: Freed) -> Report:
-    """Return what came of the wish to free memory."""
+    """Return the result of a request to free memory."""
     if freed.behind:
         detail = f"ComfyUI frees its memory when prompt {freed.behind} has ended, and not if that is stuck"
         return {"status": "noted", "detail": detail, **without_none(**_memory(freed.after))}
@@ -375,5 +375,5 @@ def of_freed(freed: Freed) -> Report:
 
 
 def without_none(**facts: Any) -> Report:
-    """Return facts without those that have no value."""
+    """Return the facts without those that have no value."""
     return {key: value for key, value in facts.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What a server does now."""
+"""The present state of a server."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from mcp_background_job.registry.journal_base import Journal
 
 @dataclass(frozen=True)
 class Status:
-    """What is known of a server.
+    """The known facts about a server.
 
     Attributes:
         url: of the server.
-        trouble: why it gives no answer; the queue is then unknown, not empty.
+        trouble: why it does not answer; the queue is then unknown, not empty.
         stats: version, memory, devices.
-        running: what it runs.
-        pending: what waits, in the order in which it will run.
-        unfinished: journalled prompts that had not ended, if the server gives no answer.
+        running: its running prompts.
+        pending: its waiting prompts, in their order.
+        unfinished: journalled prompts without an end, if the server does not answer.
         process: the process behind it, if it is on this machine.
-        activity: what its threads did.
-        job: the job that it runs as, or ran as last, if it was started here.
-        batches: those that are not over.
+        activity: the activity of the process's threads.
+        job: the job that it runs as, or last ran as, if it was started here.
+        batches: the open batches.
         warnings: signs of trouble, in sentences.
-        crash: which prompt ran when the server ended by itself, and how it ended; empty if that is long ago.
-        gpu_memory: which processes hold memory of the GPUs of this machine, if it is the server's.
-        at: when all this was so (seconds since the epoch).
+        crash: the prompt that ran when the server ended by itself, and how it ended; empty if that is long ago.
+        gpu_memory: the processes that hold GPU memory of this machine, if the server runs here.
+        at: the moment of these observations (seconds since the epoch).
     """
 
     url: str

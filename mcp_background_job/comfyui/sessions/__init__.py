@@ -1,1 +1,1 @@
-"""Which prompts belong together, and why."""
+"""Sessions: groups of prompts that belong together."""

@@ -1,7 +1,7 @@
 """A session as a file that other tools read and write too. Pure.
 
 ``{"id", "created", "name", "jobs": [{"prompt_id", "queued_at", "note", "downloaded", "output_dir"}]}``; times are in
-ISO 8601, and read as seconds since the epoch as well.
+ISO 8601; seconds since the epoch can be read too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mcp_background_job.errors import InvalidRequestError
 
 
 def content_of(session: Session, tracked: Sequence[Tracked]) -> dict[str, Any]:
-    """Return what the file of a session holds."""
+    """Return the content of a session's file."""
     return {
         "id": session.session_id,
         "created": _iso(session.created_at),
@@ -35,15 +35,15 @@ def content_of(session: Session, tracked: Sequence[Tracked]) -> dict[str, Any]:
 
 
 def session_of(content: Any, directory: str, name: str) -> tuple[Session, list[Tracked]]:
-    """Read what the file of a session holds.
+    """Read the content of a session's file.
 
     Args:
-        content: of the file.
-        directory: that the session will belong to.
-        name: of the file, for messages and for a session without a name.
+        content: the content of the file.
+        directory: the directory that the session will belong to.
+        name: name of the file, for messages and for a session without a name.
 
     Raises:
-        InvalidRequestError: it is not a session.
+        InvalidRequestError: the content is not a session.
     """
     if not isinstance(content, dict) or not isinstance(content.get("jobs"), list):  # pyright: ignore[reportUnknownMemberType]
         raise InvalidRequestError(f'{name} is not a session: it needs {{"id", "created", "name", "jobs": […]}}')

@@ -1,4 +1,4 @@
-"""What can be done with sessions: begun, listed, shown, added to, and taken to or from a file."""
+"""The operations on sessions: begin, list, show, add prompts, and export to or import from a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mcp_background_job.registry.sessions import SqliteSessions
 
 _ID = re.compile("s[0-9a-f]{8}")
 
-#: Characters of a name; it stands in tables.
+#: Characters of a name, since it appears in tables.
 _MAX_NAME = 100
 
 
@@ -26,11 +26,11 @@ class SessionRow:
     """A session in a list.
 
     Attributes:
-        session: what it is.
-        prompts: how many it tracks.
-        downloaded: of how many all files were downloaded.
-        is_current: submissions are tracked in it now.
-        is_elsewhere: it is of another project.
+        session: the session.
+        prompts: how many prompts it tracks.
+        downloaded: for how many of them all files were downloaded.
+        is_current: whether submissions are tracked in it now.
+        is_elsewhere: whether it belongs to another project.
     """
 
     session: Session
@@ -42,21 +42,21 @@ class SessionRow:
 
 @dataclass(frozen=True)
 class SessionList:
-    """Sessions, and how many those of other projects are that it leaves out."""
+    """Sessions, and the number of sessions of other projects that are left out."""
 
     rows: tuple[SessionRow, ...]
     elsewhere: int
 
 
 class Sessions:
-    """The sessions, as somebody who works in a directory has them."""
+    """The sessions, from the view of a directory."""
 
     def __init__(self, sessions: SqliteSessions) -> None:
-        """Takes where they are kept."""
+        """Takes the table of sessions."""
         self._sessions = sessions
 
     async def current(self, directory: str) -> Session:
-        """Return the session in which submissions from a directory are tracked; there always is one."""
+        """Return the session in which submissions from a directory are tracked; one is created if necessary."""
         found = await lanes.journal(self._sessions.current, directory)
         return found or await self.new("", directory)
 
@@ -70,12 +70,13 @@ class Sessions:
     async def find(self, reference: str | None, directory: str, *, changes: bool = False) -> Session:
         """Return a session by id or name; without one, the current session of the directory.
 
-        A name is one of the directory, as names of jobs are of a project; ``changes``: to add something to the session.
+        A name belongs to its directory, as a job's name belongs to a project; ``changes``: to add something to the
+        session.
 
         Raises:
             UnknownSessionError: there is none.
-            AmbiguousNameError: the name is one of several directories, and not of this one.
-            ForeignNameError: it is one of another directory, and the session is to be changed.
+            AmbiguousNameError: several directories have the name, and this one has not.
+            ForeignNameError: another directory has the name, and the session is to be changed.
         """
         if not reference:
             return await self.current(directory)
@@ -110,7 +111,7 @@ class Sessions:
         return SessionList(tuple(rows), elsewhere)
 
     async def track(self, session: Session, prompt_id: str, note: str = "") -> Tracked:
-        """Add a prompt to a session, whoever submitted it; a note replaces the one that it had there."""
+        """Add a prompt to a session, whoever submitted it; a note replaces its former note there."""
         tracked = Tracked(prompt_id=prompt_id, queued_at=time.time(), note=note)
         await lanes.journal(self._sessions.track, session.session_id, [tracked])
         return tracked
@@ -120,7 +121,7 @@ class Sessions:
         return await lanes.journal(self._sessions.tracked_in, session.session_id)
 
     async def take_in(self, session: Session, tracked: list[Tracked]) -> Session:
-        """Add a session that was read from a file, under an id of its own if its id is taken."""
+        """Add a session that was read from a file, under a new id if its own is taken."""
         if await lanes.journal(self._sessions.get, session.session_id):
             session = Session(
                 session_id=_new_id(), name=session.name, created_at=session.created_at, directory=session.directory
@@ -129,12 +130,12 @@ class Sessions:
         return session
 
     async def is_known(self, session: Session) -> bool:
-        """Tell whether a session that was read from a file is here already, by its id and its begin."""
+        """Tell whether a session that was read from a file exists here, by its id and its beginning."""
         known = await lanes.journal(self._sessions.get, session.session_id)
         return known is not None and known.created_at == session.created_at
 
     async def note_downloads(self, places: Mapping[str, str]) -> None:
-        """Note, wherever prompts are tracked, that their outputs were downloaded, and where to."""
+        """Record, wherever prompts are tracked, that their outputs were downloaded, and the directories."""
         await lanes.journal(self._sessions.note_downloads, places)
 
 
@@ -142,7 +143,7 @@ def check_name(name: str) -> str:
     """Return the name of a session.
 
     Raises:
-        InvalidRequestError: it is none that a table can show, or would be taken for an id.
+        InvalidRequestError: a table cannot show it, or it has the form of an id.
     """
     if _ID.fullmatch(name.strip()):
         raise InvalidRequestError(f"name {name!r} cannot be used: it has the form of a session's id; give another")

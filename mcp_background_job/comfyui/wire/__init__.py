@@ -1,1 +1,1 @@
-"""What is said over HTTP and the websocket of a ComfyUI server."""
+"""HTTP and websocket communication with a ComfyUI server."""

@@ -1,4 +1,4 @@
-"""Reads what ComfyUI answers. Pure; whatever a server sends becomes a value or a ``ValueError`` that says what is odd.
+"""Reads ComfyUI's answers. Pure; any input becomes a value, or a ``ValueError`` that says what is odd.
 
 The forms were measured on 0.3.64 and 0.33.0; ``tests/comfyui/recordings`` holds them.
 """
@@ -31,11 +31,11 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 def decode(text: str) -> Any:
     """Read JSON as ComfyUI writes it.
 
-    ``NaN`` and infinities, which are none, become their names. Half a character, as it stands for a byte of a file name
-    in another encoding, becomes a question mark: no answer of ours could hold it.
+    ``NaN`` and infinities, which are not JSON, become their names. A lone surrogate, which stands for a byte of a file
+    name in another encoding, becomes a question mark: our own answers could not contain it.
 
     Raises:
-        ValueError: it is not JSON, or nested deeper than any answer is.
+        ValueError: it is not JSON, or nested deeper than any answer.
     """
     try:
         content = json.loads(text, parse_constant=str)
@@ -51,11 +51,11 @@ class QueueItem:
     """A prompt in the queue.
 
     Attributes:
-        number: its place; lower ones come first.
+        number: its priority; lower ones come first.
         prompt_id: its id.
         graph: the workflow in API format.
-        extra_data: what was sent with it.
-        created_at: when it was submitted (seconds since the epoch), as far as the server says.
+        extra_data: the data that was sent with it.
+        created_at: when it was submitted (seconds since the epoch), if the server says so.
     """
 
     number: float
@@ -67,7 +67,7 @@ class QueueItem:
 
 @dataclass(frozen=True)
 class Queue:
-    """What runs, and what waits in the order in which it will run."""
+    """The running prompts, and the waiting ones in their order."""
 
     running: tuple[QueueItem, ...]
     pending: tuple[QueueItem, ...]
@@ -99,7 +99,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Finished:
-    """A prompt that is over, as the history has it; times are seconds since the epoch."""
+    """A prompt that is over, from the history; times are seconds since the epoch."""
 
     prompt_id: str
     end: End
@@ -108,11 +108,11 @@ class Finished:
     interrupted_at: str | None = None
     started_at: float | None = None
     ended_at: float | None = None
-    #: Outputs that are only counted.
+    #: The number of outputs that are only counted.
     unlisted: int = 0
-    #: What nodes show beside files.
+    #: Outputs of nodes other than files.
     shown: tuple[Shown, ...] = ()
-    #: Whether none of its outputs was made anew.
+    #: Whether none of its outputs was newly made.
     is_from_cache: bool = False
 
 
@@ -128,7 +128,7 @@ class Device:
 
 @dataclass(frozen=True)
 class SystemStats:
-    """What ``/system_stats`` says; memory in bytes."""
+    """The answer of ``/system_stats``; memory in bytes."""
 
     version: str
     python: str
@@ -141,7 +141,7 @@ class SystemStats:
 
 @dataclass(frozen=True)
 class NodeError:
-    """What validation found wrong with a node."""
+    """An error that validation found in a node."""
 
     node_id: str
     class_type: str
@@ -151,7 +151,7 @@ class NodeError:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The prompt is in the queue; ``node_errors`` are of branches that will silently not run."""
+    """The prompt is in the queue; ``node_errors`` concern branches that will silently not run."""
 
     prompt_id: str
     number: float | None
@@ -160,7 +160,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Refused:
-    """The prompt is not in the queue, and why; ``missing_node`` is a class that the server does not have."""
+    """The prompt is not in the queue, with the reason; ``missing_node`` is a class that the server does not have."""
 
     message: str
     node_errors: tuple[NodeError, ...]
@@ -169,7 +169,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class LogEntry:
-    """A line of the server's log, and when it was written (as the server says it)."""
+    """A line of the server's log, and the server's time for it."""
 
     at: str
     text: str
@@ -181,7 +181,7 @@ def queue_of(answer: Any) -> Queue:
     if "queue_running" not in body or "queue_pending" not in body:
         raise ValueError("/queue without queue_running and queue_pending")
     pending = _items(body["queue_pending"])
-    # The server sends its heap as it lies in memory, which is not the order of execution.
+    # The server sends its heap in memory order, which is not the order of execution.
     return Queue(tuple(_items(body["queue_running"])), tuple(sorted(pending, key=lambda i: (i.number, i.prompt_id))))
 
 
@@ -206,13 +206,13 @@ def _item(answer: Any) -> QueueItem:
 
 
 def finished_of(answer: Any, prompt_id: str) -> Finished | None:
-    """Read ``GET /history/{id}``; ``None`` when the prompt is not in the history."""
+    """Read ``GET /history/{id}``; ``None`` if the prompt is not in the history."""
     entry = _object(answer, "/history").get(prompt_id)
     return None if entry is None else _finished(prompt_id, _object(entry, "an entry of the history"))
 
 
 def submitted_of(answer: Any, prompt_id: str) -> QueueItem | None:
-    """Read from ``GET /history/{id}`` what was submitted; ``None`` when the prompt is not in the history."""
+    """Read the submitted prompt from ``GET /history/{id}``; ``None`` if the prompt is not in the history."""
     entry = _object(answer, "/history").get(prompt_id)
     return None if entry is None else _item(_mapping(entry).get("prompt"))
 
@@ -226,7 +226,7 @@ def history_of(answer: Any) -> list[Finished]:
 
 
 def history_of_jobs(answer: Any) -> list[Finished]:
-    """Read ``GET /api/jobs``, in which outputs are only counted: what is over, in its order."""
+    """Read the ended prompts from ``GET /api/jobs``, in its order; their outputs are only counted."""
     jobs = map(_mapping, _list(_object(answer, "/api/jobs").get("jobs")))
     return [finished for job in jobs if (finished := finished_of_job(job))]
 
@@ -239,7 +239,7 @@ def finished_of_job(answer: Any) -> Finished | None:
     if end is None:
         return None
     error = body.get("execution_error")
-    if end is End.FAILED and not error:  # what the first servers with this path (0.8) say of what was interrupted
+    if end is End.FAILED and not error:  # the first servers with this path (0.8) report interrupted prompts so
         end = End.CANCELLED
     made = node_outputs.read(body.get("outputs"))
     return Finished(
@@ -261,7 +261,7 @@ def _finished(prompt_id: str, entry: Mapping[str, Any]) -> Finished:
     moments = [moment for _, data in messages.items() if (moment := _seconds(data.get("timestamp"))) is not None]
     interrupted = messages.get("execution_interrupted")
     error = messages.get("execution_error")
-    # Oddly an interrupted prompt counts as an error there; only the message tells the two apart.
+    # Oddly, the status of an interrupted prompt is an error; only the message distinguishes the two.
     end = End.COMPLETED if status.get("status_str") == "success" else End.CANCELLED if interrupted else End.FAILED
     made = node_outputs.read(entry.get("outputs"))
     return Finished(
@@ -301,7 +301,7 @@ def _failure(data: Mapping[str, Any]) -> Failure:
 
 
 def _without_carets(entry: str) -> str:
-    """Return an entry of a traceback without the lines that mark a place in the one above: a third of it (measured)."""
+    """Return an entry of a traceback without its lines that mark a place in the line above, a third of it."""
     return "".join(line for line in entry.splitlines(keepends=True) if not _CARETS.fullmatch(line))
 
 
@@ -321,7 +321,7 @@ def refused_of(answer: Any) -> Refused:
         return Refused(str(error or "the server gives no reason"), node_errors_of(body.get("node_errors")))
     facts = _mapping(cast("Any", error))
     message = ": ".join(str(facts[key]) for key in ("message", "details") if facts.get(key))
-    # What newer servers quote in the sentence is the title that somebody gave to the node.
+    # Newer servers quote the title that somebody gave to the node.
     missing = _mapping(facts.get("extra_info")).get("class_type") if facts.get("type") == "missing_node_type" else None
     if missing and f"'{missing}'" not in message:
         message += f" (its class is {missing})"
@@ -329,7 +329,7 @@ def refused_of(answer: Any) -> Refused:
 
 
 def node_errors_of(answer: Any) -> tuple[NodeError, ...]:
-    """Read ``node_errors``; an empty list stands there as well as an empty object."""
+    """Read ``node_errors``; it may be an empty list instead of an empty object."""
     return tuple(
         NodeError(node_id, str(facts.get("class_type", "")), str(error.get("type", "")), _told(error))
         for node_id, node in _mapping(answer).items()
@@ -381,9 +381,9 @@ def names_of(answer: Any, what: str) -> list[str]:
 
 
 def behind_api_v2(text: str) -> str:
-    """Read ``GET /api/v2/health`` of a proxy of Comfy API v2: return the URL of the ComfyUI behind it, without a login.
+    """Read ``GET /api/v2/health`` of a proxy for Comfy API v2; returns the URL behind it, without a login.
 
-    That proxy has no other path of ComfyUI. Empty if the text is of anything else.
+    That proxy has no other path of ComfyUI. Empty if the text is anything else.
     """
     try:
         facts = _mapping(decode(text))

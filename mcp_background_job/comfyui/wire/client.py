@@ -1,4 +1,4 @@
-"""Speaks HTTP with a ComfyUI server. Every request is bounded in time, and what goes wrong has a name."""
+"""The HTTP client of a ComfyUI server. Every request has a time limit, and every failure has a name."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from mcp_background_job.errors import UnreachableError
 if TYPE_CHECKING:
     import httpx2
 
-#: A server nearby takes a connection in milliseconds; while it is stopped the kernel still does.
+#: Seconds. A server nearby accepts a connection in milliseconds; if it is suspended, the kernel still does.
 CONNECT_S = 2.0
 
-#: A healthy server answers in milliseconds, one with a busy interpreter in tens of them. Loading a large model may hold
-#: the interpreter for seconds.
+#: Seconds. A healthy server answers in milliseconds, one with a busy interpreter in tens of them. Loading a large model
+#: may hold the interpreter for seconds.
 READ_S = 5.0
 
-#: The first time the server looks through all folders of models for it (2.5 s with 900 kinds of nodes and no model).
+#: Seconds. For the first request, the server reads all folders of models (2.5 s with 900 node types and no model).
 NODE_TYPES_S = 18.0
 
-#: The whole of one request: a queue of many large graphs takes a while to come.
+#: Seconds for the whole of one request: a queue of many large graphs takes a while.
 REQUEST_S = 20.0
 
-#: From an HTTP status on the server itself is at fault.
+#: From this HTTP status on, the server itself is at fault.
 _SERVER_ERROR = 500
 _OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 200, 400, 401, 403, 404, 405
 
@@ -40,26 +40,26 @@ class Client:
     """One server. Use it in one event loop, and close it there."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        """Names the server; connects nowhere."""
+        """Takes the endpoint; opens no connection."""
         self.endpoint = endpoint
         self._http: httpx2.AsyncClient | None = None
         self._note: Callable[[Queue], Awaitable[None]] | None = None
 
     def when_seen(self, note: Callable[[Queue], Awaitable[None]]) -> None:
-        """Have this done with every queue that is read."""
+        """Call a function with every queue that is read."""
         self._note = note
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         http, self._http = self._http, None
         if http:
             await http.aclose()
 
     async def queue(self, *, read_s: float = READ_S) -> Queue:
-        """Return what runs and what waits.
+        """Return the running and the waiting prompts.
 
         Raises:
-            UnreachableError: no answer, or none that makes sense; so for all methods.
+            UnreachableError: the server does not answer, or its answer makes no sense; all methods may raise this.
         """
         with self._read("/queue"):
             queue = answers.queue_of(await self._json("GET", "/queue", read_s=read_s))
@@ -71,7 +71,7 @@ class Client:
         """Return how a prompt ended, ``None`` if the history does not have it."""
         response = await self._request("GET", f"/history/{quote(prompt_id, safe='')}", read_s=read_s)
         if response.status_code >= _SERVER_ERROR:
-            # One output that is not JSON breaks the history for all; newer servers have a second door.
+            # One output that is not JSON breaks the whole history; newer servers have a second path.
             finished = await self._finished_jobs(response, read_s=read_s)
             return next((one for one in finished if one.prompt_id == prompt_id), None)
         await self._check(response, "GET /history")
@@ -81,10 +81,10 @@ class Client:
     async def _finished_jobs(
         self, broken: httpx2.Response, *, limit: int | None = None, read_s: float = READ_S
     ) -> list[Finished]:
-        """Return what is over, newest first, from the list: the entry of the broken one is as broken (measured)."""
+        """Return ended prompts, newest first, from the list: a broken prompt's own entry is broken too (measured)."""
         upto = f"&limit={limit}" if limit else ""
         response = await self._request("GET", f"/api/jobs?status=completed,failed,cancelled{upto}", read_s=read_s)
-        if response.status_code == _BAD_REQUEST:  # at first (0.8) it did not know the last word
+        if response.status_code == _BAD_REQUEST:  # the first servers with it (0.8) did not know the last word
             response = await self._request("GET", f"/api/jobs?status=completed,failed{upto}", read_s=read_s)
         if response.status_code == _NOT_FOUND:
             raise self._unreachable(Trouble.HISTORY, f"GET /history answered {broken.status_code}")
@@ -94,7 +94,7 @@ class Client:
             return answers.history_of_jobs(self._decoded(response, "/api/jobs"))
 
     async def submitted(self, prompt_id: str) -> QueueItem | None:
-        """Return what was submitted under an id, ``None`` if neither the queue nor the history has it."""
+        """Return the prompt that was submitted under an id, ``None`` if neither the queue nor the history has it."""
         if item := (await self.queue()).find(prompt_id):
             return item
         with self._read("/history"):
@@ -102,9 +102,9 @@ class Client:
             return answers.submitted_of(answer, prompt_id)
 
     async def history(self, limit: int | None) -> list[Finished]:
-        """Return the newest entries of the history, or without a limit all of them, oldest first.
+        """Return the newest entries of the history, or all of them without a limit; oldest first.
 
-        Where the server can only list them, files of theirs are counted and not named.
+        If the server can only list them, their files are counted and not named.
         """
         path = "/history" if limit is None else f"/history?max_items={limit}"
         response = await self._request("GET", path)
@@ -115,11 +115,11 @@ class Client:
             return answers.history_of(self._decoded(response, "/history"))
 
     async def clear_history(self) -> None:
-        """Take everything out of the history."""
+        """Remove everything from the history."""
         await self._post("/history", {"clear": True}, read_s=READ_S)
 
     async def delete_history(self, prompt_ids: Sequence[str]) -> None:
-        """Take prompts out of the history. Whether they were there is not in the answer."""
+        """Remove prompts from the history. The answer does not say whether they were there."""
         await self._post("/history", {"delete": list(prompt_ids)}, read_s=READ_S)
 
     async def stats(self, *, read_s: float = READ_S) -> SystemStats:
@@ -128,13 +128,13 @@ class Client:
             return answers.stats_of(await self._json("GET", "/system_stats", read_s=read_s))
 
     async def node_types(self, name: str = "") -> NodeTypes:
-        """Return the kinds of nodes that the server has, or the one with this name."""
+        """Return the node types that the server has, or the one with this name."""
         path = f"/object_info/{quote(name, safe='')}" if name else "/object_info"
         with self._read(path):
             return NodeTypes(await self._json("GET", path, read_s=NODE_TYPES_S))
 
     async def model_folders(self) -> list[str]:
-        """Return the folders that the server looks for models in."""
+        """Return the folders in which the server looks for models."""
         with self._read("/models"):
             return answers.names_of(await self._json("GET", "/models"), "/models")
 
@@ -152,7 +152,7 @@ class Client:
     async def submit(
         self, graph: Mapping[str, Any], *, prompt_id: str, client_id: str, extra_data: Mapping[str, Any], front: bool
     ) -> Accepted | Refused:
-        """Put a prompt into the queue, under an id of ours."""
+        """Put a prompt into the queue, under our own id."""
         body: dict[str, Any] = {
             "prompt": graph,
             "prompt_id": prompt_id,
@@ -169,21 +169,21 @@ class Client:
             return answers.accepted_of(self._decoded(response, "/prompt"))
 
     async def interrupt(self, prompt_id: str, *, read_s: float = READ_S) -> None:
-        """Ask the running prompt to stop if it is this one. Whether it does is not in the answer."""
+        """Ask the running prompt to stop if it is this one. The answer does not say whether it does."""
         await self._post("/interrupt", {"prompt_id": prompt_id}, read_s=read_s)
 
     async def delete_pending(self, prompt_ids: Sequence[str], *, read_s: float = READ_S) -> None:
-        """Take prompts out of the queue. Whether they were there is not in the answer."""
+        """Remove prompts from the queue. The answer does not say whether they were there."""
         await self._post("/queue", {"delete": list(prompt_ids)}, read_s=read_s)
 
     async def free(self, *, read_s: float = READ_S) -> None:
-        """Ask to unload models and free memory, which happens when the running prompt has returned."""
+        """Ask the server to unload models and free memory; it does so after the running prompt."""
         await self._post("/free", {"unload_models": True, "free_memory": True}, read_s=read_s)
 
     async def reboot(self, method: str, path: str) -> bool:
-        """Ask ComfyUI-Manager to restart the server; returns whether it did as asked.
+        """Ask ComfyUI-Manager to restart the server; returns whether it did.
 
-        The Manager replaces its process without an answer, so a dropped connection is a yes.
+        The Manager replaces its process without an answer, so a dropped connection means yes.
         """
         try:
             response = await self._request(method, path)
@@ -207,7 +207,7 @@ class Client:
         self, method: str, path: str, *, json: Mapping[str, Any] | None = None, read_s: float = READ_S
     ) -> httpx2.Response:
         http = self._client()
-        import httpx2  # noqa: PLC0415  takes a third of a second, which a server without ComfyUI does not pay
+        import httpx2  # noqa: PLC0415  takes a third of a second, which servers without ComfyUI need not pay
 
         try:
             async with asyncio.timeout(REQUEST_S):
@@ -232,10 +232,10 @@ class Client:
             self._http = httpx2.AsyncClient(
                 headers=dict(self.endpoint.headers),
                 verify=self.endpoint.is_encrypted,
-                # What is on this machine is not reached through a proxy.
+                # A server on this machine is not reached through a proxy.
                 trust_env=not self.endpoint.is_near,
-                # A connection kept from before a restart would make the next request fail, and whether a submission
-                # was taken could not be told.
+                # A connection kept from before a restart would make the next request fail, and it would be unknown
+                # whether a submission was taken.
                 limits=httpx2.Limits(max_keepalive_connections=0),
             )
         return self._http
@@ -273,7 +273,7 @@ class Client:
 
 
 def _is_refusal(error: BaseException) -> bool:
-    """Tell whether nobody listens; of several addresses tried, one that refuses is enough."""
+    """Tell whether nothing listens; if several addresses were tried, one refusal is enough."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ConnectionRefusedError):
         if isinstance(cause, BaseExceptionGroup):

@@ -1,4 +1,4 @@
-"""Where a ComfyUI server is, and what it asks of whoever speaks with it."""
+"""The address of a ComfyUI server, and the login that it demands."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mcp_background_job.errors import ConfigError
 
 _AUTHORIZATION = "Authorization"
 
-#: How the names of those begin that are jobs on other machines.
+#: The beginning of the names of servers that are jobs on other machines.
 _JOB = "job:"
 
-#: In the environment of such a job: where it listens there.
+#: The variable of such a job that holds its port on that machine.
 PORT_VARIABLE = "COMFYUI_PORT"
 
 
@@ -25,13 +25,13 @@ class Endpoint:
     """The address of a server.
 
     Attributes:
-        url: its name, here and in the journal: the same however its URL was written, and without a login.
-        address: what is connected to: the base URL as it was written, without a login and a slash at its end.
+        url: its name, here and in the journal: the same for every spelling of its URL, and without a login.
+        address: the base URL for connections, as it was written, without a login and a slash at its end.
         host: name or address.
         port: TCP port.
-        is_local: it is on this machine, where its process can be found.
-        job_id: the job on another machine that it is; it is reached by a port of our own, and one life is one job.
-        headers: what every request carries. They are secrets.
+        is_local: whether it is on this machine, where its process can be found.
+        job_id: the job on another machine as which it runs; it is reached by a port of ours, and each life is one job.
+        headers: the headers of every request. They are secrets.
     """
 
     url: str
@@ -44,7 +44,7 @@ class Endpoint:
 
     @property
     def is_near(self) -> bool:
-        """Whether it is connected to on this machine, and so never through a proxy."""
+        """Whether connections to it stay on this machine, and so never use a proxy."""
         return self.is_local or bool(self.job_id)
 
     @property
@@ -54,17 +54,17 @@ class Endpoint:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether it is spoken to over TLS."""
+        """Whether connections to it use TLS."""
         return self.address.startswith("https:")
 
 
 def endpoint_of_job(job_id: str, port: int) -> Endpoint:
-    """Return the endpoint of a job on another machine, which a port of this one leads to."""
+    """Return the endpoint of a job on another machine, to which a port of this machine leads."""
     return Endpoint(f"{_JOB}{job_id}", f"http://127.0.0.1:{port}", "127.0.0.1", port, is_local=False, job_id=job_id)
 
 
 def job_named(server: str) -> str:
-    """Return the job that is a server of this name; empty if it is none."""
+    """Return the job that a server's name means; empty if it means none."""
     return server.removeprefix(_JOB) if server.startswith(_JOB) else ""
 
 
@@ -76,9 +76,9 @@ def endpoint_of(
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Endpoint:
-    """Return the endpoint of a URL, or of host and port where none is given.
+    """Return the endpoint of a URL, or of host and port if no URL is given.
 
-    Of several logins the header counts before the token, and the token before that of the URL.
+    If there are several logins, the header takes precedence over the token, and the token over that of the URL.
 
     Raises:
         ConfigError: it is not the URL of an HTTP server.

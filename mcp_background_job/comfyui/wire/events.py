@@ -1,8 +1,8 @@
-"""The websocket of our own submissions: drained without pause, and what it says about progress kept.
+"""The websocket of our own submissions: it is read without pause, and its reports on progress are kept.
 
-A client that does not read blocks the events of all clients (measured), and one that uses an id twice is silently cut
-off when its older connection closes (measured). So each connection has a fresh id and a task that does nothing but
-read; and what comes is a hint only: how a prompt ended is always read from the history.
+If a client does not read, it blocks the events of all clients (measured). If an id is used twice, the server silently
+drops the later connection when the earlier one closes (measured). So each connection has a fresh id and a task that
+only reads. Its reports are hints: how a prompt ended is always read from the history.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: A server that does not take the connection within this time does without: its prompts run all the same.
+#: Seconds: a server that does not accept the connection in this time is used without events; its prompts run all the
+#: same.
 _OPEN_S = 2.0
 
-#: What a server that is gone is given to close the connection.
+#: Seconds for a missing server to close the connection.
 _CLOSE_S = 1.0
 
-#: Previews are pictures of some megabytes.
+#: Bytes: previews are pictures of some megabytes.
 _LARGEST_FRAME = 256 * 1024**2
 
 
 class EventStream:
-    """One connection at a time, for as long as prompts of ours are followed."""
+    """One connection at a time, as long as any prompt of ours is followed."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        """Names the server; connects nowhere."""
+        """Takes the endpoint; opens no connection."""
         self._endpoint = endpoint
         self._followed: dict[str, Progress | None] = {}
         self._made: dict[str, dict[str, Any]] = {}
@@ -58,30 +59,30 @@ class EventStream:
         self._settling: set[asyncio.Future[object]] = set()
 
     def when_over(self, settle: Callable[[str], Awaitable[object]]) -> None:
-        """Have this done with the id of each followed prompt that is over, whether somebody waits for it or not."""
+        """Call a function with the id of each followed prompt that is over, whether or not anybody waits for it."""
         self._settle = settle
 
     def when_moved(self, pass_on: Callable[[str, Live | None], None]) -> None:
-        """Have this called with each followed prompt and how far it is, whenever it moves; ``None`` when it is over."""
+        """Call a function with each followed prompt and its progress, whenever it moves; ``None`` when it is over."""
         self._pass_on = pass_on
 
     def hold(self) -> None:
-        """Stay connected when no prompt is followed: others will follow at once."""
+        """Stay connected when no prompt is followed: others will be followed at once."""
         self._is_held = True
 
     async def client_id(self) -> str:
-        """Return the id to submit with: of a connection that is open, if one can be had."""
-        async with self._connecting:  # of two submissions at once the second uses the connection of the first
+        """Return the id to submit with: that of an open connection, if there can be one."""
+        async with self._connecting:  # of two concurrent submissions, the second uses the connection of the first
             if self._reader is None or self._reader.done():
                 await self._connect()
             return self._client_id
 
     def follow(self, prompt_id: str) -> None:
-        """Keep what is heard of a prompt."""
+        """Keep reports on a prompt."""
         self._followed.setdefault(prompt_id, None)
 
     async def overhear(self, prompt_id: str) -> None:
-        """Listen to what the server tells everybody of a prompt that somebody else has submitted, while it runs."""
+        """Listen to the server's reports to everybody on somebody else's prompt, while it runs."""
         if prompt_id in self._followed:
             return
         await self.client_id()
@@ -97,11 +98,11 @@ class EventStream:
             await self.close()
 
     def progress_of(self, prompt_id: str) -> Progress | None:
-        """Return how far a followed prompt is; times are of ``time.monotonic``."""
+        """Return the progress of a followed prompt; times are of ``time.monotonic``."""
         return self._followed.get(prompt_id)
 
     def made_by(self, prompt_id: str) -> Made:
-        """Return what the nodes of a followed prompt have left so far."""
+        """Return the outputs of the nodes of a followed prompt so far."""
         return node_outputs.read(self._made.get(prompt_id))
 
     async def moved(self, patience_s: float) -> None:
@@ -110,14 +111,14 @@ class EventStream:
             await asyncio.wait_for(self._moved.wait(), patience_s)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         reader, self._reader = self._reader, None
         if reader:
             reader.cancel()
             await asyncio.wait({reader})
 
     async def close_for_good(self) -> None:
-        """Hang up, and give up what was begun for prompts that are over: its connections are about to be closed."""
+        """Close the connection, and drop work for ended prompts: its own connections are about to be closed."""
         await self.close()
         settling = list(self._settling)
         for task in settling:
@@ -125,7 +126,7 @@ class EventStream:
         await asyncio.gather(*settling, return_exceptions=True)
 
     async def _connect(self) -> None:
-        from websockets.asyncio.client import connect  # noqa: PLC0415  a server without ComfyUI does not pay for it
+        from websockets.asyncio.client import connect  # noqa: PLC0415  servers without ComfyUI need not pay for it
         from websockets.exceptions import WebSocketException  # noqa: PLC0415
 
         self._client_id = str(uuid.uuid4())
@@ -155,7 +156,7 @@ class EventStream:
         except ConnectionClosed as error:
             _log.info("events of %s ended: %s", self._endpoint.url, error)
         finally:
-            self._tell()  # whoever waits looks for itself
+            self._tell()  # each waiter then looks itself
 
     def _hear(self, message: str | bytes) -> None:
         if isinstance(message, bytes):
@@ -178,7 +179,7 @@ class EventStream:
             self._settle_later(frame.prompt_id)
 
     def _see(self, message: bytes) -> None:
-        """Keep a picture of what a node is at; one that does not say of which prompt is of the one that runs."""
+        """Keep a preview of a node; one without a prompt's id belongs to the running prompt."""
         preview = previews.preview_of(message)
         prompt_id = preview.prompt_id or self._heard_last if preview else ""
         if prompt_id in self._followed:
@@ -192,7 +193,7 @@ class EventStream:
             self._pass_on(prompt_id, live)
 
     def _settle_later(self, prompt_id: str) -> None:
-        # In a task of its own: the reader must not wait for anything but the next frame.
+        # In its own task: the reader must wait for nothing but the next frame.
         if self._settle:
             self._later(self._settle(prompt_id))
 
@@ -207,7 +208,7 @@ class EventStream:
 
 
 def _is_past(frame: Frame, prompt_id: str) -> bool:
-    """Tell whether a prompt of somebody else is over: the server tells us its end only by what comes afterwards."""
+    """Tell whether somebody else's prompt is over: we hear of its end only by the events after it."""
     if frame.type != "status":
         return frame.prompt_id not in ("", prompt_id)
     return progress.remaining(frame) == 0

@@ -1,6 +1,6 @@
-"""Reads what the nodes of a prompt have left: files, and what they show beside files. Pure.
+"""Reads the outputs of a prompt's nodes: files, and other values that they show. Pure.
 
-A node returns whatever it likes as its ``ui``: lists of files by kind (``images``, ``gifs``, ``audio`` …), texts
+A node returns any value as its ``ui``: lists of files by kind (``images``, ``gifs``, ``audio`` …), texts
 (``PreviewAny``), the path of a model in ``result`` (``Preview3D``), numbers, objects.
 """
 
@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-#: Characters of what a node shows that are kept: a long story fits, and a picture in base64 does not fill the journal.
+#: The most characters of a shown text: a long story fits, and a picture in base64 does not fill the journal.
 MAX_TEXT = 1_000_000
 
-#: The kind under which ``Preview3D`` names its model by its path, and the forms of models that it takes.
+#: The kind under which ``Preview3D`` gives the path of its model, and the file types of models.
 _MODEL_KIND = "result"
 _MODELS = (".glb", ".gltf", ".obj", ".fbx", ".stl", ".ply", ".usdz", ".splat", ".spz", ".ksplat")
 
-#: It says of the images beside it that they move.
+#: A kind that says that the images beside it are animated.
 _REMARK = "animated"
 
-#: The folder of a server for what it keeps only until it ends.
+#: The server's folder for files that it keeps only until it ends.
 TEMPORARY = "temp"
 
 
@@ -38,14 +38,14 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a node shows that is not a file.
+    """A value that a node shows and that is not a file.
 
     Attributes:
         node_id: the node.
-        kind: under which name, ``text`` for example.
-        text: what it is, as text; no more than ``MAX_TEXT`` characters of it.
-        length: how many characters the whole has.
-        is_text: whether it was a text, and not something else that is shown as JSON.
+        kind: its key, such as ``text``.
+        text: the value as text; at most its first ``MAX_TEXT`` characters.
+        length: the number of characters of the whole.
+        is_text: whether it was a text; other values are shown as JSON.
     """
 
     node_id: str
@@ -56,13 +56,13 @@ class Shown:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing was left out."""
+        """Whether nothing was cut off."""
         return self.length == len(self.text)
 
 
 @dataclass(frozen=True)
 class Made:
-    """What nodes have left: files, and what they show beside files."""
+    """The outputs of nodes: files, and other values that they show."""
 
     outputs: tuple[OutputFile, ...] = ()
     shown: tuple[Shown, ...] = ()
@@ -72,7 +72,7 @@ NOTHING = Made()
 
 
 def read(outputs: Any) -> Made:
-    """Return what nodes have left, by their ids, as an entry of the history has it."""
+    """Return the outputs of nodes, from an entry of the history."""
     files: list[OutputFile] = []
     shown: list[Shown] = []
     for node_id, kinds in _mapping(outputs).items():
@@ -103,7 +103,7 @@ def _file_of(node_id: str, kind: str, value: Any) -> OutputFile | None:
 
 
 def _model_of(node_id: str, path: str) -> OutputFile | None:
-    """Return the model of a preview, or the picture behind it, which begins with the folder for temporary files."""
+    """Return the model of a preview, or its background picture, which lies in the folder for temporary files."""
     folder, _, filename = path.replace("\\", "/").rpartition("/")
     is_model = filename.lower().endswith(_MODELS)
     if not is_model and folder != TEMPORARY:
@@ -113,7 +113,7 @@ def _model_of(node_id: str, path: str) -> OutputFile | None:
 
 
 def _shown(node_id: str, kind: str, values: list[Any]) -> Shown:
-    # Texts line by line; what is anything else is shown as the JSON that it is.
+    # Texts are joined line by line; other values are shown as JSON.
     is_text = all(isinstance(value, str) for value in values)
     text = "\n".join(values) if is_text else _as_json(values[0] if len(values) == 1 else values)
     return Shown(node_id, kind, text[:MAX_TEXT], len(text), is_text)
@@ -124,7 +124,7 @@ def _as_json(value: Any) -> str:
 
 
 def _each(values: Any) -> Iterator[Any]:
-    """Yield what a kind holds: nodes wrap it in a list, some in two, and some not at all."""
+    """Yield the values of a kind: nodes wrap them in a list, some in two, and some not at all."""
     if not isinstance(values, list):
         yield values
         return

@@ -1,4 +1,4 @@
-"""Reads ``/object_info``: the kinds of nodes that a server has, with their inputs and outputs. Pure."""
+"""Reads ``/object_info``: the node types of a server, with their inputs and outputs. Pure."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-#: What an input with a list of choices is called.
+#: The type of an input with a list of choices.
 COMBO = "COMBO"
 
 
 @dataclass(frozen=True)
 class Input:
-    """An input of a kind of node.
+    """An input of a node type.
 
     Attributes:
         name: its name.
-        type: the type of what may be linked to it, ``COMBO`` for one with choices.
-        choices: what it may be, where the server lists that.
-        config: what else the server says of it: default, limits, how the editor shows it.
+        type: the type of values that may be linked to it; ``COMBO`` for one with choices.
+        choices: the possible values, if the server lists them.
+        config: the server's further facts: default, limits, how the editor shows it.
         is_optional: whether it may be left out.
     """
 
@@ -31,7 +31,7 @@ class Input:
 
 @dataclass(frozen=True)
 class NodeType:
-    """A kind of node; ``outputs`` has names and types."""
+    """A node type; ``outputs`` has names and types."""
 
     name: str
     display_name: str
@@ -43,28 +43,28 @@ class NodeType:
 
 
 class NodeTypes:
-    """The kinds of nodes of one server; each is read when it is asked for, since there are about a thousand."""
+    """The node types of one server; each is read when it is needed, since there are about a thousand."""
 
     def __init__(self, answer: Any) -> None:
         """Takes the answer to ``GET /object_info``.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is not such an answer.
         """
         if not isinstance(answer, dict):
             raise ValueError("/object_info that is not a JSON object")  # noqa: TRY004  what is odd is data
         self._facts = cast("dict[str, Any]", answer)
 
     def __contains__(self, name: str) -> bool:
-        """Tell whether the server has a kind of node."""
+        """Tell whether the server has a node type."""
         return isinstance(self._facts.get(name), dict)
 
     def __iter__(self) -> Iterator[str]:
-        """Return the names, in the order of the server."""
+        """Return the names, in the server's order."""
         return iter(self._facts)
 
     def get(self, name: str) -> NodeType | None:
-        """Return a kind of node, ``None`` if the server does not have it."""
+        """Return a node type, ``None`` if the server does not have it."""
         return _node_type(name, self._facts[name]) if name in self else None
 
 
@@ -84,7 +84,7 @@ def _node_type(name: str, facts: Mapping[str, Any]) -> NodeType:
 
 
 def inputs_of(declared: Mapping[str, Any], order: Mapping[str, Any] | None = None) -> tuple[Input, ...]:
-    """Read ``input`` of a node: the required ones first, in the order that the server gives apart if it does."""
+    """Read ``input`` of a node: required ones first, in the server's separate order if it gives one."""
     inputs: list[Input] = []
     for group in ("required", "optional"):
         specs = _mapping(declared.get(group))

@@ -1,4 +1,4 @@
-"""How far each node of a prompt is, from the frames of a websocket. Pure."""
+"""The progress of each node of a prompt, from the frames of a websocket. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mcp_background_job.comfyui.wire.progress import Frame, is_final, steps_of
 
 @dataclass(frozen=True)
 class Node:
-    """How far one node is; ``steps`` is 0 where it does not say how many it has."""
+    """The progress of one node; ``steps`` is 0 if the number of steps is unknown."""
 
     step: float = 0.0
     steps: float = 0.0
@@ -21,12 +21,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Live:
-    """What is heard of a prompt while it runs.
+    """The reports on a running prompt.
 
     Attributes:
-        nodes: those that have begun, by their ids, in the order in which they did.
-        cached: ids of those whose results were there from before.
-        preview: the newest picture of what a node is at.
+        nodes: the nodes that have begun, by id, in their order.
+        cached: ids of the nodes whose results were cached.
+        preview: the newest preview.
     """
 
     nodes: Mapping[str, Node] = field(default_factory=dict[str, Node])
@@ -35,12 +35,12 @@ class Live:
 
     @property
     def running(self) -> str:
-        """The node that runs, the last one begun if it is several; empty between two."""
+        """The running node, the last one begun if there are several; empty between two nodes."""
         return next((node_id for node_id in reversed(list(self.nodes)) if not self.nodes[node_id].is_done), "")
 
 
 def after(live: Live | None, frame: Frame) -> Live | None:
-    """Return what is known of a prompt after a frame of it."""
+    """Return the state of a prompt after a frame about it."""
     step = _STEPS.get(frame.type)
     if step is None or is_final(frame):
         return live
@@ -58,7 +58,7 @@ def _after_cached(live: Live, data: Mapping[str, Any]) -> Live:
 
 
 def _after_executing(live: Live, data: Mapping[str, Any]) -> Live:
-    """One node after another: servers that run several at once tell so by ``progress_state``, which comes with it."""
+    """Nodes run one after another; servers that run several at once report that by ``progress_state``, sent along."""
     node_id = str(data.get("node"))
     before = {name: node if name == node_id else replace(node, is_done=True) for name, node in live.nodes.items()}
     return replace(live, nodes={**before, node_id: live.nodes.get(node_id, Node())})

@@ -1,12 +1,11 @@
-"""Recognises what a browser shows as a picture, a video or a sound, by its first bytes. Pure.
+"""Recognises pictures, videos and sounds that a browser can show, by their first bytes. Pure.
 
-Never by its name, nor by what a server says of it: what a node wrote under the name of a picture may be a page with a
-script in it.
+The name and the server's word do not count: a node may have written a page with a script under the name of a picture.
 """
 
 from __future__ import annotations
 
-#: So many first bytes tell a form.
+#: The number of first bytes that identify a format.
 ENOUGH = 32
 
 _BEGINNINGS = {
@@ -22,12 +21,12 @@ _BEGINNINGS = {
 }
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
 
-#: Brands of the container that films and sounds share; others are shown as films.
+#: Brands of the container that videos and sounds share; other brands are shown as videos.
 _BRANDS = {b"avif": "image/avif", b"avis": "image/avif", b"M4A ": "audio/mp4"}
 
 
 def form_of(data: bytes | bytearray | memoryview) -> str | None:
-    """Return the media type of what begins with these bytes; ``None`` for what is not a picture, video or sound."""
+    """Return the media type of data that begins with these bytes; ``None`` if it is no picture, video or sound."""
     head = bytes(data[:ENOUGH])
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12])
@@ -37,5 +36,5 @@ def form_of(data: bytes | bytearray | memoryview) -> str | None:
 
 
 def is_picture(form: str | None) -> bool:
-    """Tell whether a form is that of a picture."""
+    """Tell whether a media type is that of a picture."""
     return form is not None and form.startswith("image/")

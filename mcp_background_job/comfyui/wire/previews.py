@@ -1,8 +1,8 @@
-"""Reads the binary frames of a websocket: pictures of how far a node is, as ComfyUI sends them. Pure.
+"""Reads the binary frames of a websocket: preview pictures from ComfyUI. Pure.
 
-A frame begins with its kind, four bytes, highest first. Kind 1 is a picture behind four bytes of its form; kind 4 says
-of which prompt and node it is, and comes only to who has asked for it when the connection was opened. Nodes of others
-send kinds of their own, or put more before the picture: what then does not begin as a picture does is left alone.
+A frame begins with its kind, four bytes, highest first. In kind 1, four bytes of format precede a picture. Kind 4 also
+names the prompt and node; only clients that asked for it when they connected get it. Custom nodes send kinds of their
+own, or put more data before the picture: if the data does not begin like a picture, it is ignored.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, cast
 from mcp_background_job.comfyui.wire.answers import decode
 from mcp_background_job.comfyui.wire.pictures import form_of, is_picture
 
-#: The first message on a connection, by which previews come with the names of prompt and node.
+#: The first message on a connection; it asks for previews with the ids of prompt and node.
 ASK = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
 
-#: Bytes. A preview has 512 pixels at most, and some tens of kilobytes; what is larger is not passed on.
+#: Bytes. A preview has 512 pixels at most, and some tens of kilobytes; larger ones are not passed on.
 MAX_SIZE = 1_000_000
 
 _KIND = 4
@@ -27,7 +27,7 @@ _PICTURE, _PICTURE_WITH_FACTS = 1, 4
 
 @dataclass(frozen=True)
 class Preview:
-    """A picture of what a node is at; prompt and node are empty where the server does not say them."""
+    """A preview of a node's work; prompt and node are empty if the server does not name them."""
 
     data: bytes
     form: str
@@ -36,7 +36,7 @@ class Preview:
 
 
 def preview_of(message: bytes) -> Preview | None:
-    """Read a frame; ``None`` for what is not a picture. Never raises."""
+    """Read a frame; ``None`` if it is not a picture. Never raises."""
     kind, rest = _number(message), message[_KIND:]
     if kind == _PICTURE:
         return _picture(rest[_KIND:], {})

@@ -1,4 +1,4 @@
-"""How far a prompt is: from the frames of a websocket, or read out of the server's log."""
+"""The progress of a prompt, from the frames of a websocket or from the server's log."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import Any, cast
 
 from mcp_background_job.comfyui.wire.answers import LogEntry, decode
 
-#: As tqdm draws it: ` 40%|████      | 4/10 [00:02<00:03,  2.00it/s]`.
+#: A bar as tqdm draws it: ` 40%|████      | 4/10 [00:02<00:03,  2.00it/s]`.
 _BAR = re.compile(r"(\d{1,3})%\|[^|]*\|\s*(\d+)/(\d+)")
 
-#: What the server logs when a prompt begins or ends: a bar before it belongs to another prompt.
+#: The server's log lines at the begin or end of a prompt: a bar before them belongs to another prompt.
 _BOUNDARY = re.compile(r"got prompt|Prompt executed|Processing interrupted|Exception during processing")
 
 
-#: No bar has more steps; what is larger, infinite or no number counts as none.
+#: No bar has more steps; a larger or infinite value, or NaN, counts as none.
 _LARGEST = 1e15
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a prompt is.
+    """The progress of a prompt.
 
     Attributes:
-        source: ``websocket``, or ``log`` where it is guessed from the newest bar in the log.
-        node_id: the node that runs.
-        step: of ``steps`` in that node.
-        steps: how many it has, as far as known.
-        cached: nodes whose results were there from before.
-        finished: nodes that have run.
+        source: ``websocket``, or ``log`` if it is guessed from the newest bar in the log.
+        node_id: the running node.
+        step: the step in that node, out of ``steps``.
+        steps: its number of steps, if known.
+        cached: the number of nodes whose results were cached.
+        finished: the number of nodes that have run.
         moved_at: when it last moved, on a clock of the reader's choice.
     """
 
@@ -45,13 +45,13 @@ class Progress:
 
     @property
     def percent(self) -> int | None:
-        """Share of the running node that is done."""
+        """The percentage of the running node that is done."""
         return round(100 * min(max(self.step, 0.0), self.steps) / self.steps) if self.steps > 0 else None
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What a frame says about a prompt; ``prompt_id`` is empty for what concerns all."""
+    """The content of a frame; ``prompt_id`` is empty if it concerns all prompts."""
 
     type: str
     prompt_id: str
@@ -59,7 +59,7 @@ class Frame:
 
 
 def frame_of(message: str | bytes) -> Frame | None:
-    """Read a frame; ``None`` for pictures and for what is none. Never raises."""
+    """Read a frame; ``None`` if it is a picture or malformed. Never raises."""
     if isinstance(message, bytes):
         return None
     try:
@@ -75,7 +75,7 @@ def frame_of(message: str | bytes) -> Frame | None:
 
 
 def is_final(frame: Frame) -> bool:
-    """Tell whether the prompt is over and, unlike at ``execution_success``, surely in the history."""
+    """Tell whether the prompt is over and, unlike at ``execution_success``, certainly in the history."""
     return frame.type == "executing" and frame.data.get("node") is None
 
 
@@ -88,7 +88,7 @@ def remaining(frame: Frame) -> float | None:
 
 
 def after(progress: Progress | None, frame: Frame, at: float) -> Progress | None:
-    """Return the progress of a prompt after a frame of it."""
+    """Return the progress of a prompt after a frame about it."""
     step = _STEPS.get(frame.type)
     if step is None or is_final(frame):
         return progress
@@ -138,7 +138,7 @@ def _said(node: Any, key: str) -> Any:
 
 
 def steps_of(data: Mapping[str, Any]) -> tuple[float, float]:
-    """Return at which step something is, and of how many; 0 for what is not a number."""
+    """Return a step and the number of steps; 0 for a value that is not a number."""
     return _number(data.get("value")), _number(data.get("max"))
 
 
@@ -147,7 +147,7 @@ def _number(value: Any) -> float:
 
 
 def of_log(entries: list[LogEntry]) -> Progress | None:
-    """Return what the newest bar in the log says, if none of its prompts began or ended since."""
+    """Return the progress from the newest bar in the log, if no prompt began or ended since."""
     for entry in reversed(entries):
         bars = _BAR.findall(entry.text)
         if bars:
@@ -159,5 +159,5 @@ def of_log(entries: list[LogEntry]) -> Progress | None:
 
 
 def as_text(graph: Mapping[str, Any]) -> str:
-    """Return a graph as it is journalled."""
+    """Return a graph as the journal stores it."""
     return json.dumps(graph, ensure_ascii=False, separators=(",", ":"))

@@ -1,6 +1,6 @@
-"""Hears of each change of a server's queue, whoever made it: the server tells it to every websocket.
+"""Listens to changes of a server's queue, whoever causes them: the server reports them to every websocket.
 
-The connection has an id of its own and submits nothing, so that nothing else comes by it.
+The connection has its own id and submits nothing, so nothing else arrives on it.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from mcp_background_job.comfyui.wire import progress
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.jobs.waiting.change import Change
 
-#: A server that does not take the connection within this time is tried again later.
+#: Seconds: if a server does not accept the connection in this time, we try again later.
 _OPEN_S = 5.0
 
-#: What a server that is gone is given to close the connection.
+#: Seconds for a missing server to close the connection.
 _CLOSE_S = 1.0
 
-#: Between two attempts: a server that is started takes longer.
+#: Seconds between two attempts: a starting server takes longer.
 _AGAIN_S = 5.0
 
-#: Frames on the queue have some hundred bytes, but nodes of others may tell everybody of pictures.
+#: Bytes: frames about the queue have some hundred, but custom nodes may send pictures to everybody.
 _LARGEST_FRAME = 64 * 1024**2
 
 
 class QueueEvents:
-    """What is heard of one queue.
+    """The reports on one queue.
 
     Attributes:
-        change: changes with the queue, and when the server begins or ceases to be heard.
-        remaining: how many prompts run and wait, as far as was heard.
+        change: changes with the queue, and when the connection to the server begins or ends.
+        remaining: how many prompts run and wait, by the last report.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        """Names the server; connects nowhere."""
+        """Takes the endpoint; opens no connection."""
         self._endpoint = endpoint
         self.change = Change()
         self.remaining = 0.0
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncGenerator[None]:
-        """Listen meanwhile; begins once the server has taken the connection, or has not."""
+        """Listen within the context, which begins once the server has accepted or refused the connection."""
         listening = asyncio.create_task(self._listen(), name=f"queue of {self._endpoint.url}")
         first = asyncio.create_task(self.change.beyond(0, None))
         try:
@@ -59,7 +59,7 @@ class QueueEvents:
             while True:
                 await self._once()
                 await asyncio.sleep(_AGAIN_S)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
+        except Exception as error:  # noqa: BLE001  whatever it is, the waiting callers get it
             self.change.fail(error)
 
     async def _once(self) -> None:
@@ -67,7 +67,7 @@ class QueueEvents:
         from websockets.asyncio.client import connect  # noqa: PLC0415  most never listen
         from websockets.exceptions import WebSocketException  # noqa: PLC0415
 
-        was_heard = self.change.count == 0  # that the first attempt fails is known with it
+        was_heard = self.change.count == 0  # the first attempt counts as heard even if it fails
         try:
             async with connect(
                 f"{self._endpoint.websocket_url}?clientId={uuid.uuid4()}",
@@ -81,7 +81,7 @@ class QueueEvents:
                 async for message in connection:
                     self._hear(message)
         except (OSError, TimeoutError, WebSocketException):
-            pass  # whoever looks is told why it does not answer
+            pass  # the next look reports why the server does not answer
         if was_heard:
             self.remaining = 0.0
             self.change.tell()

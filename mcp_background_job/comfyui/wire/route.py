@@ -1,4 +1,4 @@
-"""How a server is reached: over TLS or not, through a proxy or not, with a login or not; as httpx2 does it."""
+"""The way to a server: with or without TLS, proxy and login; the same as httpx2 would take."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HTTP = 80
 
 @dataclass(frozen=True)
 class Route:
-    """A connection that is not open yet, and what requests on it begin with and carry."""
+    """An unopened connection, and the base path and headers of requests on it."""
 
     connection: http.client.HTTPConnection
     base: str
@@ -45,7 +45,7 @@ def _connection(endpoint: Endpoint, host: str, port: int) -> http.client.HTTPCon
 
 
 def _proxy_of(endpoint: Endpoint) -> SplitResult | None:
-    # What is on this machine is not reached through a proxy.
+    # A server on this machine is not reached through a proxy.
     if endpoint.is_near or urllib.request.proxy_bypass(endpoint.host):
         return None
     proxies = urllib.request.getproxies()

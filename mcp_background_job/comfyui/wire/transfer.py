@@ -1,7 +1,7 @@
-"""Gets files of a ComfyUI server, in a thread, chunk by chunk; what goes wrong has a name as in ``client``.
+"""Gets files from a ComfyUI server, in a thread, chunk by chunk; failures have the same names as in ``client``.
 
-With httpx2, which the client speaks with, a gigabyte takes 1.7 times as long as with curl, since every 64 kB pass
-through a parser; http.client reads into a buffer.
+With httpx2, which the client uses, a gigabyte takes 1.7 times as long as with curl, since a parser handles every 64 kB;
+http.client reads directly into a buffer.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from mcp_background_job.executors import lanes
 
 Result = TypeVar("Result")
 
-#: A server that loads a large model holds its interpreter for seconds, and sends nothing meanwhile.
+#: Seconds: a server that loads a large model holds its interpreter, and sends nothing meanwhile.
 SILENCE_S = 20.0
 
 _OK, _FORBIDDEN = 200, (401, 403)
-#: A name that it does not like, and a file that is not there.
+#: A name that the server rejects, and a file that does not exist.
 _MISSING = (400, 404)
 
 
 def view_path(file: OutputFile, **more: str) -> str:
-    """Return the path, with its query, that a file is got by."""
+    """Return the path, with its query, of a file."""
     return "/view?" + urlencode({"filename": file.filename, "subfolder": file.subfolder, "type": file.type, **more})
 
 
 async def in_thread(work: Callable[[], Result], abort: Callable[[], None]) -> Result:
-    """Await work in a thread; where nobody waits for it any more it is aborted, and its end awaited all the same."""
+    """Await work in a thread; if the waiter is cancelled, the work is aborted, and its end awaited all the same."""
     task = asyncio.ensure_future(lanes.lasting(work))
     try:
         return await asyncio.shield(task)
@@ -50,20 +50,20 @@ async def in_thread(work: Callable[[], Result], abort: Callable[[], None]) -> Re
 
 
 class Transfer:
-    """One file on its way. It is run by one thread, and may be aborted by any."""
+    """One file in transfer. One thread runs it, and any thread may abort it."""
 
-    #: What is asked of the server, in messages.
+    #: The name of the request in messages.
     _what = "GET /view"
 
     def __init__(self, endpoint: Endpoint) -> None:
-        """Names the server; connects nowhere."""
+        """Takes the endpoint; opens no connection."""
         self._endpoint = endpoint
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._is_aborted = False
 
     def chunks(self, path: str, buffer: Callable[[], memoryview]) -> Generator[memoryview]:
-        """Get a file; each chunk is what was filled of the buffer that is asked for before it.
+        """Get a file; each chunk is the filled part of a buffer that is requested before it.
 
         Raises:
             MissingOutputError: the server does not have it.
@@ -78,7 +78,7 @@ class Transfer:
                 yield from self._received(response, buffer)
 
     def abort(self) -> None:
-        """Have the transfer fail now."""
+        """Make the transfer fail now."""
         with self._lock:
             self._is_aborted = True
             if self._socket is not None:

@@ -1,4 +1,4 @@
-"""The ways in which a server does not answer, told apart: none of them is an empty queue."""
+"""The different ways in which a server does not answer; none of them means an empty queue."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from enum import StrEnum
 from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import UnreachableError
 
-#: Characters of a detail: what is not HTTP is repeated in the message of the library.
+#: Characters of a detail: if an answer is not HTTP, the library's message repeats it.
 _DETAIL = 200
 
 
 class Trouble(StrEnum):
     """Why there is no answer."""
 
-    REFUSED = "refused"  #: nobody listens on the port
+    REFUSED = "refused"  #: nothing listens on the port
     UNREACHABLE = "no_route"  #: the host cannot be reached or resolved
-    SILENT = "silent"  #: connections are taken, requests are not answered in time
+    SILENT = "silent"  #: connections are accepted, and requests are not answered in time
     DROPPED = "dropped"  #: the connection was closed in the middle of a request
     FORBIDDEN = "forbidden"  #: 401 or 403
     BROKEN = "broken"  #: a 5xx, or an answer that makes no sense
-    HISTORY = "history"  #: it answers, but for its history
+    HISTORY = "history"  #: it answers requests except those for its history
     NOT_COMFYUI = "not_comfyui"  #: something else answers there
 
 
-#: In words, and what to do next.
+#: The trouble in words, and the next step.
 ADVICE = {
     Trouble.REFUSED: "nothing listens there: ComfyUI is down, still starting, or on another port (start_comfyui, "
     "COMFYUI_URL)",
@@ -41,5 +41,5 @@ ADVICE = {
 
 
 def unreachable(url: str, trouble: Trouble, detail: str) -> UnreachableError:
-    """Return the error that says that a server gives no answer, why, and what to do next."""
+    """Return the error for a server that does not answer: the reason, and the next step."""
     return UnreachableError(f"ComfyUI at {url}: {ADVICE[trouble]} ({one_line(detail, _DETAIL)})", trouble=trouble)

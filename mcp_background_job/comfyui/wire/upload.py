@@ -1,6 +1,6 @@
-"""Sends files to a ComfyUI server, in a thread, piece by piece: however large one is, it takes no memory.
+"""Sends files to a ComfyUI server, in a thread, piece by piece, so that a large file takes no more memory.
 
-The server reads a request to its end before it writes anything (measured), so that one that breaks off leaves nothing.
+The server reads a request to its end before it writes anything (measured), so an interrupted request leaves nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mcp_background_job.errors import InvalidRequestError
 
 _CHUNK = 128 * 1024
 
-#: An answer of some tens of bytes is expected, and a page of a proxy may come.
+#: Bytes: an answer of some tens is expected, but a proxy may send a page.
 _ANSWER = 64 * 1024
 
 _OK, _BAD_REQUEST, _NOT_FOUND, _TOO_LARGE = 200, 400, 404, 413
@@ -35,7 +35,7 @@ _REFUSALS = {
 
 @dataclass(frozen=True)
 class Held:
-    """What a server has under a name: how large it is, and by what it tells that it has changed (may be empty)."""
+    """The server's file under a name: its size, and its ETag, which changes with the content (may be empty)."""
 
     size: int
     etag: str
@@ -43,17 +43,17 @@ class Held:
 
 @dataclass(frozen=True)
 class Form:
-    """What goes with a file: its name at the server, and where and how it is to be kept."""
+    """The form that goes with a file: its name at the server, and how the server is to keep it."""
 
     name: str
     subfolder: str = ""
     overwrite: bool = False
-    #: For a mask: the picture that it is laid over.
+    #: For a mask: the picture under it.
     original: OutputFile | None = None
 
     @property
     def path(self) -> str:
-        """The path that takes it."""
+        """The path for the upload."""
         return "/upload/mask" if self.original else "/upload/image"
 
     def fields(self) -> Mapping[str, str]:
@@ -68,16 +68,16 @@ class Form:
 
 
 class Sender(Transfer):
-    """One file on its way to a server. It is run by one thread, and may be aborted by any."""
+    """One file on its way to a server. One thread runs it, and any thread may abort it."""
 
     _what = "POST /upload"
 
     def send(self, file: BinaryIO, size: int, form: Form) -> tuple[str, str]:
-        """Send a file; returns what the server calls it, with its subfolder, and the SHA-256 of what was sent.
+        """Send a file; returns its name at the server, with its subfolder, and the SHA-256 of the sent bytes.
 
         Raises:
-            InvalidRequestError: the server does not take it.
-            UnreachableError: whether the server has it is not known, or surely it has not.
+            InvalidRequestError: the server does not accept it.
+            UnreachableError: the server does not have it, or it is unknown whether it does.
             OSError: it cannot be read.
         """
         head, tail, kind = _frame(form)
@@ -88,16 +88,16 @@ class Sender(Transfer):
             connection.connect()
             self._follow(connection.sock)
             body = _body(head, file, size, tail, sent)
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has answered before it had all of it
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has answered early
                 connection.request("POST", route.base + form.path, body=body, headers=headers)
             with connection.getresponse() as response:
                 return self._name_in(response), sent.hexdigest()
 
     def look(self, file: OutputFile) -> Held | None:
-        """Return what the server has under a name, ``None`` if it has nothing.
+        """Return the server's file under a name, ``None`` if there is none.
 
         Raises:
-            UnreachableError: it does not say.
+            UnreachableError: the server does not answer.
         """
         route = route_to(self._endpoint)
         with self._named_troubles(), contextlib.closing(route.connection) as connection:
@@ -128,7 +128,7 @@ class Sender(Transfer):
 
 
 def _frame(form: Form) -> tuple[bytes, bytes, str]:
-    """Return what stands before and behind the file in the body of the request, and the type of the whole."""
+    """Return the bytes before and after the file in the body of the request, and the body's media type."""
     boundary = secrets.token_hex(16)
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
@@ -147,7 +147,7 @@ def _body(head: bytes, file: BinaryIO, size: int, tail: bytes, sent: Any) -> Ite
     left = size
     while left:
         chunk = file.read(min(_CHUNK, left))
-        if not chunk:  # it has become shorter: what was announced cannot be kept
+        if not chunk:  # the file has become shorter: the announced length cannot be kept
             raise InvalidRequestError("it changed while it was read: upload it again")
         sent.update(chunk)
         left -= len(chunk)

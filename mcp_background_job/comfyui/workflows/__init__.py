@@ -1,1 +1,1 @@
-"""Workflows as ComfyUI's editor saves them, turned into prompts as its server takes them."""
+"""Converts workflows, as ComfyUI's editor saves them, into prompts, as its server takes them."""

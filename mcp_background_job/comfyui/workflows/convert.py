@@ -1,6 +1,6 @@
 """Converts a workflow of the editor into a prompt, as the editor itself does when it queues one. Pure.
 
-What the editor does to seeds it does after it has queued a prompt, for the next one: here they stay as they are saved.
+The editor changes seeds only after it has queued a prompt, for the next one: here they stay as they are saved.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mcp_background_job.errors import WorkflowError
 
 @dataclass(frozen=True)
 class Chance:
-    """What a prompt depends on besides its workflow: the time, and choices by chance."""
+    """The other inputs of a conversion: the time, and random choices."""
 
     now: datetime
     choose: Choose
@@ -67,7 +67,7 @@ class _Conversion:
             yield site.id_of(node), {"inputs": inputs, "class_type": node.type, "_meta": {"title": title}}
 
     def _note_unknown(self, site: Site, node: Node) -> None:
-        # What has no slots only shows something, whichever extension of an editor it is from.
+        # A node without slots only shows something, whichever extension of the editor it is from.
         if node.type not in ONLY_IN_EDITOR and (node.inputs or node.outputs):
             self.obstacles.append(unknown(site.id_of(node), node))
 
@@ -89,7 +89,7 @@ class _Conversion:
         return inputs
 
     def _queued(self, given: Input, value: Any, kind: NodeType) -> Any:
-        """Return a value with what the editor does to texts when it queues a prompt."""
+        """Return a value with the changes that the editor makes to texts when it queues a prompt."""
         if isinstance(value, str) and given.config.get("dynamicPrompts") is True:
             return chosen(value, self.chance.choose)
         if isinstance(value, str) and given.name == "filename_prefix" and kind.name in NAMED_BY_EDITOR:
@@ -97,7 +97,7 @@ class _Conversion:
         return prompted(given, value)
 
     def _value_of(self, name: str, widget: str) -> str | None:
-        """Return the value of a widget of a node, by the name that placeholders know the node by, or by its title."""
+        """Return the value of a node's widget; placeholders name the node by its property or by its title."""
         everywhere = list(self.root.all())
         named = [one for one in everywhere if one[1].properties.get("Node name for S&R") == name]
         titled = [one for one in everywhere if one[1].title == name]
@@ -109,7 +109,7 @@ class _Conversion:
 
 
 def _leave_out_unneeded(prompt: dict[str, Any], obstacles: dict[str, Obstacle]) -> None:
-    """Leave out what nothing in a prompt is linked to; it would be refused by the server only if something were."""
+    """Remove obstacles that no node is linked to: the server would refuse them only if one were."""
     values = (value for node in prompt.values() for value in cast("dict[str, Any]", node["inputs"]).values())
     needed = {_source_of(value) for value in values}
     for node_id in [node_id for node_id in obstacles if node_id not in needed]:

@@ -1,4 +1,4 @@
-"""Says which nodes of a workflow cannot be converted, and why: all of them in one sentence each. Pure."""
+"""Names the nodes of a workflow that cannot be converted, and why: each in one sentence. Pure."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mcp_background_job.comfyui.workflows.ui_graph import Node
 from mcp_background_job.core.nearest import nearest
 from mcp_background_job.core.text import one_line
 
-#: Sentences that a refusal has; one is of all nodes of a type.
+#: The most sentences in a refusal; one covers all nodes of a type.
 _MAX_TOLD = 40
 
-#: Characters of a type or a title that are shown.
+#: Characters of a type or a title in a message.
 _MAX_SHOWN = 80
 
-#: Nodes of extensions that link by a name in place of a line.
+#: Nodes of extensions that link by name instead of by a line.
 _BY_NAME = re.compile(r"(?:get|set)[ _]?node", re.IGNORECASE)
 
-#: Group nodes, which subgraphs came after.
+#: Group nodes, the predecessors of subgraphs.
 _GROUP = re.compile(r"workflow[>/]")
 
 _UNKNOWN = ""
@@ -29,7 +29,7 @@ _UNKNOWN = ""
 
 @dataclass(frozen=True)
 class Obstacle:
-    """A node that cannot be converted; without a reason the server does not have its type."""
+    """A node that cannot be converted; without a reason, the server does not have its type."""
 
     node_id: str
     type: str
@@ -37,7 +37,7 @@ class Obstacle:
 
 
 def unknown(node_id: str, node: Node) -> Obstacle:
-    """Return what is in the way of a node whose type the server does not have."""
+    """Return the obstacle for a node whose type the server does not have."""
     kind = one_line(node.type, _MAX_SHOWN)
     if _GROUP.match(node.type):
         return Obstacle(node_id, kind, "a group node of older editors: convert it to a subgraph, or ungroup it")
@@ -47,7 +47,7 @@ def unknown(node_id: str, node: Node) -> Obstacle:
 
 
 def refusal_of(name: str, obstacles: Iterable[Obstacle], types: NodeTypes) -> str:
-    """Return the message of a refusal: each kind of node with the ids of those that there are, and what is near."""
+    """Return the message of a refusal: each type of node with the ids of its nodes, and similar types."""
     ordered = sorted(obstacles, key=lambda one: (one.type, one.reason))
     told = [
         _told(kind, reason, [one.node_id for one in several], types)

@@ -1,4 +1,4 @@
-"""What the editor writes into texts when a prompt is queued: choices, dates, values of other nodes. Pure."""
+"""The texts that the editor fills in when a prompt is queued: choices, dates, values of other nodes. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-#: Nodes whose file name may have placeholders for the editor; ``%width%`` and such are the server's.
+#: Nodes whose file name may have placeholders for the editor; the server fills in ``%width%`` and similar ones.
 NAMED_BY_EDITOR = frozenset(
     {"SaveImage", "SaveImageAdvanced", "SaveSVGNode", "SaveVideo", "SaveAnimatedWEBP", "SaveWEBM", "SaveAudio"}
     | {"SaveAudioMP3", "SaveAudioOpus", "SaveAudioAdvanced", "SaveGLB", "Save3DAdvanced", "SaveGaussianSplat"}
@@ -17,15 +17,15 @@ _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _PLACEHOLDER = re.compile(r"%([^%]+)%")
 _DATE_PART = re.compile(r"dd?|MM?|hh?|mm?|ss?|yyyy|yy")
 
-#: What a name of a file cannot hold.
+#: Characters that a file name cannot have.
 _NOT_IN_A_NAME = re.compile(r'[/?<>\\:*|"\x00-\x1F\x7F]')
 
-#: Returns a number below the one given, by chance.
+#: Returns a random number below the given one.
 Choose = Callable[[int], int]
 
 
 def chosen(text: str, choose: Choose) -> str:
-    r"""Return a text with one of the choices of each ``{red|blue}`` in it; ``\{`` is a brace, and comments go."""
+    r"""Return a text with one choice for each ``{red|blue}`` in it; ``\{`` is a brace, and comments are removed."""
     characters = iter(_COMMENT.sub("", text))
     return re.sub(r"\\([{}|])", r"\1", "".join(_pieces(characters, choose)))
 
@@ -42,7 +42,7 @@ def _pieces(characters: Iterator[str], choose: Choose) -> Iterator[str]:
 
 
 def _options(characters: Iterator[str]) -> list[str]:
-    """Read choices up to the brace that ends them; choices within one are read when it is chosen."""
+    """Read choices up to the closing brace; choices within one are read when it is chosen."""
     options, depth = [""], 0
     for character in characters:
         if character == "}" and not depth:
@@ -58,7 +58,7 @@ def _options(characters: Iterator[str]) -> list[str]:
 def filled(text: str, now: datetime, value_of: Callable[[str, str], str | None]) -> str:
     """Return a text with dates and values of widgets for ``%date:yyyy-MM-dd%`` and ``%KSampler.seed%``.
 
-    What nothing is known for stays as it is.
+    Unknown placeholders stay as they are.
     """
 
     def replaced(match: re.Match[str]) -> str:

@@ -1,8 +1,8 @@
-"""Unfolds subgraphs: each use of one is a site with its own values, and its nodes have ids of their own. Pure.
+"""Unfolds subgraphs: each use of a subgraph is a site with its own values, and its nodes have their own ids. Pure.
 
-The id of a node in a prompt is the path to it: ``57:3`` is node 3 of the subgraph that node 57 stands for. A value of a
-node inside can be set outside, where the node stands that the subgraph is used by. It is saved with that node in one of
-two ways: for an input of the subgraph, or (``proxyWidgets``) for a widget of a node inside, by the id of that node.
+The id of a node in a prompt is the path to it: ``57:3`` is node 3 of the subgraph that node 57 stands for. The value of
+an inner node can be set outside, at the node that stands for the subgraph. It is saved with that node in one of two
+ways: for an input of the subgraph, or (``proxyWidgets``) for a widget of an inner node, by that node's id.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from typing import Any, cast
 from mcp_background_job.comfyui.workflows.ui_graph import Graph, Node, Slot, UiWorkflow
 from mcp_background_job.errors import WorkflowError
 
-#: A subgraph of ten that are used ten times each, five deep, would fill the memory; no server runs so many nodes.
+#: Subgraphs that use one another ten times each, five levels deep, would fill the memory; no server runs so many nodes.
 _MAX_NODES = 50_000
 
-#: Names of widgets of nodes deeper inside began with the ids of these nodes once.
+#: Old names of widgets of deeper nodes began with the ids of these nodes.
 _PREFIXES = re.compile(r"^(?:\s*\d+\s*:\s*)+")
 
-#: In place of the id of a node: an input of the subgraph.
+#: Stands for an input of the subgraph, instead of the id of a node.
 _OWN_INPUT = "-1"
 
 
 @dataclass
 class Site:
-    """A graph where it is used.
+    """A graph at the place where it is used.
 
     Attributes:
         graph: the graph.
-        path: the ids of the nodes that lead to it; none for the whole workflow.
-        parent: where the node is that stands for it, and ``host`` that node; ``None`` for the whole workflow.
-        given: values for its inputs, by their names.
-        overrides: values for widgets of its nodes, by the id of the node and the name of the widget.
+        path: the ids of the nodes that lead to it; empty for the whole workflow.
+        parent: the site of the node that stands for it, and ``host`` that node; ``None`` for the whole workflow.
+        given: values for its inputs, by name.
+        overrides: values for widgets of its nodes, by node id and widget name.
         children: the sites of its subgraphs, by the ids of the nodes that stand for them.
     """
 
@@ -47,7 +47,7 @@ class Site:
     children: dict[str, Site] = field(default_factory=dict[str, "Site"])
 
     def id_of(self, node: Node) -> str:
-        """Return the id that a node of this graph has in the prompt."""
+        """Return the id of a node of this graph in the prompt."""
         return ":".join((*self.path, node.node_id))
 
     def running(self) -> Iterator[tuple[Site, Node]]:
@@ -61,7 +61,7 @@ class Site:
                 yield self, node
 
     def all(self) -> Iterator[tuple[Site, Node]]:
-        """Return all nodes, here and in the subgraphs, each with its site; nodes that stand for subgraphs too."""
+        """Return all nodes, here and in the subgraphs, each with its site; also nodes that stand for subgraphs."""
         for node in self.graph.nodes.values():
             yield self, node
             if child := self.children.get(node.node_id):
@@ -69,10 +69,10 @@ class Site:
 
 
 def unfold(workflow: UiWorkflow, name: str) -> Site:
-    """Return the site of the whole workflow, with the sites of its subgraphs in it.
+    """Return the site of the whole workflow, including the sites of its subgraphs.
 
     Raises:
-        WorkflowError: a subgraph is in itself, or there are too many nodes; ``name`` is named in the message.
+        WorkflowError: a subgraph contains itself, or there are too many nodes; the message names ``name``.
     """
     return _Unfolding(workflow.subgraphs, name).site(Site(workflow.graph), ())
 
@@ -109,7 +109,7 @@ def _take_values(site: Site, host: Node) -> None:
         return
     shown = [port.name for port in site.graph.inputs if _widget_behind(site.graph, port.links)]
     site.given.update(zip(shown, host.values, strict=False))
-    # A value whose widget an editor could not find any more is kept apart; that of an input is still its value.
+    # If an editor could not find a value's widget any more, it keeps the value apart; an input's value still counts.
     for kept in map(_mapping, reversed(_list(host.properties.get("proxyWidgetErrorQuarantine")))):
         node_id, name, *_ = [*map(str, _list(kept.get("originalEntry"))), "", ""]
         if node_id == _OWN_INPUT and "hostValue" in kept:
@@ -139,7 +139,7 @@ def _set(site: Site, node_id: str, widget: str, value: Any, deeper: str) -> None
     elif port := _port_of(site.graph, node_id, widget):
         site.given[port] = value
     else:
-        # Of a node that stands for a subgraph: which node inside has it goes with the name.
+        # For a node that stands for a subgraph, the name also says which inner node has the widget.
         site.overrides[node_id, f"{deeper}:{widget}" if deeper else widget] = value
 
 
@@ -148,7 +148,7 @@ def _port_named(graph: Graph, name: str) -> str | None:
 
 
 def _port_of(graph: Graph, node_id: str, widget: str) -> str | None:
-    """Return the input of a subgraph that leads to a widget of a node in it; of any node if none is named."""
+    """Return the input of a subgraph that leads to a widget of an inner node; of any node if none is named."""
     for port in graph.inputs:
         for target, slot in targets(graph, port.links):
             if slot.name == widget and node_id in ("", target.node_id):

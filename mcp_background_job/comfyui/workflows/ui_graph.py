@@ -1,7 +1,8 @@
 """Reads a workflow as the editor saves it: nodes with slots, links between them, subgraphs. Pure.
 
-Both forms of a file are read: with links as lists (version 0.4, up to today) and as objects (version 1, and in the
-definitions of subgraphs in every version). What only draws it, such as groups, colours and floating links, is not read.
+Both forms of a file are read: with links as lists (version 0.4, up to today), and as objects (version 1, and in the
+definitions of subgraphs in every version). Parts that only affect the drawing, such as groups, colours and floating
+links, are ignored.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import Any, cast
 
 from mcp_background_job.errors import WorkflowError
 
-#: Ends of links inside of a subgraph that are the inputs and outputs of the subgraph itself.
+#: The ends of links within a subgraph that are the subgraph's own inputs and outputs.
 INPUT_NODE, OUTPUT_NODE = "-10", "-20"
 
-#: Modes of a node: one that is muted does not run, one that is bypassed hands on what it gets.
+#: Modes of a node: a muted one does not run, and a bypassed one passes on its input.
 MUTED, BYPASSED = 2, 4
 
-#: Names of nodes of long ago that editors still read.
+#: Old names of nodes that editors still read.
 _RENAMED = {
     "T2IAdapterLoader": "ControlNetLoader",
     "ConditioningAverage ": "ConditioningAverage",
@@ -28,7 +29,7 @@ _RENAMED = {
 
 @dataclass(frozen=True)
 class Slot:
-    """An input or output of a node; ``link`` leads to an input, ``widget`` is whether a value can stand there."""
+    """An input or output of a node; ``link`` leads to an input, ``widget`` tells whether it can hold a value."""
 
     name: str
     type: str
@@ -38,7 +39,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Node:
-    """A node; ``values`` are those of its widgets, by position or by name."""
+    """A node; ``values`` are the values of its widgets, by position or by name."""
 
     node_id: str
     type: str
@@ -51,7 +52,7 @@ class Node:
 
     @property
     def is_off(self) -> bool:
-        """Whether it does not run itself."""
+        """Whether the node itself does not run."""
         return self.mode in (MUTED, BYPASSED)
 
 
@@ -75,7 +76,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes by their ids and links by theirs; a subgraph has inputs and outputs too."""
+    """Nodes and links by their ids; a subgraph has inputs and outputs too."""
 
     nodes: Mapping[str, Node]
     links: Mapping[int, Link]
@@ -86,7 +87,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class UiWorkflow:
-    """A workflow; the definitions of its subgraphs are by the types of the nodes that stand for them."""
+    """A workflow; ``subgraphs`` has the definitions by the types of the nodes that stand for them."""
 
     graph: Graph
     subgraphs: Mapping[str, Graph] = field(default_factory=dict[str, Graph])
@@ -101,7 +102,7 @@ def ui_workflow_of(content: Mapping[str, Any], name: str) -> UiWorkflow:
     """Read a workflow.
 
     Raises:
-        WorkflowError: something in it is not what an editor writes; ``name`` is named in the message.
+        WorkflowError: something in it is not written by an editor; the message names ``name``.
     """
     try:
         definitions = _list(_mapping(content.get("definitions")).get("subgraphs"))
@@ -148,7 +149,7 @@ def _slot(content: Any) -> Slot:
     link, kind = slot.get("link"), slot.get("type")
     return Slot(
         name=str(slot.get("name", "")),
-        # Links for events have the type -1, those for anything 0 or none.
+        # Links for events have the type -1, and links for any type 0 or none.
         type="COMBO" if isinstance(kind, list) else str(kind or "*"),
         link=None if link is None else int(link),
         widget=slot.get("widget") is not None,

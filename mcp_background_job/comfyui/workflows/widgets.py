@@ -1,8 +1,8 @@
-"""Gives the values that a node was saved with to its inputs, by the order of the widgets in the editor. Pure.
+"""Assigns the values that were saved with a node to its inputs, by the order of the widgets in the editor. Pure.
 
 A file has the values of a node as a list without names. The editor makes the widgets of a node in the order in which
-the server declares its inputs, and some inputs bring further widgets that only the editor uses: a control of a seed
-takes a value in the list and none in the prompt.
+the server declares its inputs. Some inputs bring further widgets that only the editor uses: the control of a seed takes
+a value in the list and none in the prompt.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from mcp_background_job.comfyui.workflows.ui_graph import Node
 
 _DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 
-#: Types that the editor shows as a widget, and can be given a link all the same.
+#: Types that the editor shows as widgets, and that can be linked all the same.
 _WIDGET_TYPES = frozenset(
     {"INT", "FLOAT", "STRING", "BOOLEAN", COMBO, _DYNAMIC_COMBO, "MARKDOWN", "TEXTAREA", "COLOR", "COLORS", "CURVE"}
     | {"RANGE", "CHART", "GALLERIA", "IMAGECOMPARE", "TREESELECT", "MULTISELECT", "SELECTBUTTON", "BOUNDING_BOX"}
     | {"BOUNDING_BOXES", "PAINTER", "COMPOSITOR", "VIDEO_EDIT", "FILEUPLOAD", "IMAGEUPLOAD"}
 )
 
-#: What a browser makes while the prompt is queued: a photo, a recording, views of a scene.
+#: Values that a browser makes while the prompt is queued: a photo, a recording, views of a scene.
 _ONLY_IN_A_BROWSER = {
     "WEBCAM": "a photo that a browser takes",
     "AUDIO_RECORD": "a recording that a browser makes",
@@ -32,23 +32,23 @@ _ONLY_IN_A_BROWSER = {
     "LOAD_3D_ADVANCED": "views that a browser renders",
 }
 
-#: Inputs that bring a control without saying so: the names of seeds long ago.
+#: Inputs that have a control without declaring it: the old names of seeds.
 _SEEDS = ("seed", "noise_seed")
 
 _DEFAULTS = {"INT": 0, "FLOAT": 0, "STRING": "", "BOOLEAN": False}
 
-#: A value that is not there; ``None`` is one.
+#: Stands for a missing value, since ``None`` is a value.
 _NONE = object()
 
 
 @dataclass(frozen=True)
 class Values:
-    """What stands in the widgets of a node.
+    """The values of a node's widgets.
 
     Attributes:
         by_name: the values, by the names of the inputs.
-        inputs: the inputs that have a widget, by name; with those of the choice that is made in a dynamic one.
-        browser_only: inputs whose value only a browser can make, each with what that is.
+        inputs: the inputs that have a widget, by name; including those that the choice in a dynamic combo brings.
+        browser_only: inputs whose value only a browser can make, each with a description of the value.
     """
 
     by_name: Mapping[str, Any]
@@ -57,7 +57,7 @@ class Values:
 
 
 def values_of(node: Node, kind: NodeType) -> Values:
-    """Return the values of a node by the names of its inputs; what was not saved has its default."""
+    """Return the values of a node by the names of its inputs; values that were not saved have their defaults."""
     linked = {slot.name for slot in node.inputs if slot.widget}
     saved = _Saved(_without_linked_only(node, kind, linked))
     values: dict[str, Any] = {}
@@ -71,7 +71,7 @@ def values_of(node: Node, kind: NodeType) -> Values:
 
 
 def prompted(given: Input, value: Any) -> Any:
-    """Return a value of a widget as a prompt has it: the file of an upload by its path, a list apart from a link."""
+    """Return a widget's value in the form for a prompt: an upload's path; a list wrapped, unlike a link."""
     if _is_upload(given):
         folder = str(given.config.get("image_folder", "input"))
         if not isinstance(value, list):
@@ -88,7 +88,7 @@ def has_widget(given: Input, linked: set[str]) -> bool:
     if given.config.get("forceInput"):
         return False
     kind = str(given.config.get("widgetType") or given.type)
-    # Extensions bring further types of widgets, which only a file tells.
+    # Extensions bring further types of widgets, and only the file shows them.
     return kind in _WIDGET_TYPES or kind in _ONLY_IN_A_BROWSER or given.name in linked
 
 
@@ -99,7 +99,7 @@ class _Taken:
 
 
 class _Saved:
-    """The saved values, taken one after the other; by name where they were saved so."""
+    """The saved values, taken one after the other; by name if they were saved by name."""
 
     def __init__(self, values: list[Any] | Mapping[str, Any]) -> None:
         self._named = values if isinstance(values, Mapping) else None
@@ -137,7 +137,7 @@ def _branch(given: Input, chosen: Any) -> tuple[Input, ...]:
 
 
 def _controls(given: Input) -> int:
-    """Return how many saved values after an input's own are of its control."""
+    """Return how many saved values after an input's own belong to its control."""
     asked = given.config.get("control_after_generate")
     if given.type == "INT":
         return int(given.name in _SEEDS if asked is None else bool(asked))
@@ -157,7 +157,7 @@ def _default(given: Input) -> Any:
 
 
 def _without_linked_only(node: Node, kind: NodeType, linked: set[str]) -> list[Any] | Mapping[str, Any]:
-    """Return the saved values without those of inputs that can only be linked, which editors before 1.16 saved too."""
+    """Return the saved values without those of link-only inputs, which editors before 1.16 saved too."""
     if isinstance(node.values, Mapping) or not any(one.config.get("forceInput") for one in kind.inputs):
         return node.values
     forced: list[bool] = []
@@ -175,7 +175,7 @@ def _is_upload(given: Input) -> bool:
 
 
 def _path(file: Any, folder: str) -> Any:
-    """Return the path of an uploaded file, with its folder if that is not the one for inputs."""
+    """Return the path of an uploaded file, with its folder if it is not the one for inputs."""
     if isinstance(file, dict):
         facts = _mapping(cast("Any", file))
         folder = str(facts.get("type") or folder)

@@ -1,4 +1,4 @@
-"""Finds what an input really gets: through reroutes, bypassed nodes, and into and out of subgraphs. Pure."""
+"""Finds the real source of an input: through reroutes and bypassed nodes, into and out of subgraphs. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REROUTE, PRIMITIVE = "Reroute", "PrimitiveNode"
 #: Nodes of the editor itself, which a server does not have.
 ONLY_IN_EDITOR = frozenset({REROUTE, PRIMITIVE, "Note", "MarkdownNote"})
 
-#: Types of newer servers that stand for others, which a file has in full.
+#: The beginning of newer servers' types that stand for others; the file has the full type.
 _STANDS_FOR_OTHERS = "COMFY_"
 
 
@@ -39,7 +39,7 @@ class Given:
 
 @dataclass(frozen=True)
 class _End:
-    """An input or an output, by its place; ``wanted`` is the type that an output is to have."""
+    """An input or an output, by its place; ``wanted`` is the type that an output must have."""
 
     site: Site
     node: Node
@@ -52,12 +52,12 @@ class Wiring:
     """The links of one workflow."""
 
     def __init__(self, types: NodeTypes, name: str) -> None:
-        """Takes what the server has, and what to call the workflow."""
+        """Takes the server's node types, and the name of the workflow for messages."""
         self._types = types
         self._name = name
 
     def source(self, site: Site, node: Node, slot: int) -> Source | Given | None:
-        """Return what an input gets, ``None`` if that is nothing.
+        """Return the source of an input, ``None`` if it has none.
 
         Raises:
             WorkflowError: the links form a cycle.
@@ -101,7 +101,7 @@ class Wiring:
         return Source(at.site.id_of(node), at.slot)
 
     def _outside(self, site: Site, link: Link) -> _End | Given | None:
-        """Go from an input of a subgraph to what it gets where the subgraph is used."""
+        """Go from an input of a subgraph to its source where the subgraph is used."""
         if site.parent is None or site.host is None or link.origin_slot >= len(site.graph.inputs):
             return None
         port = site.graph.inputs[link.origin_slot]
@@ -111,7 +111,7 @@ class Wiring:
         return Given(site.given[port.name], is_primitive=False) if port.name in site.given else self._own(site, port)
 
     def _own(self, site: Site, port: Port) -> Given | None:
-        """Return the value that an input of a subgraph has of itself: that of the first widget which it leads to."""
+        """Return the own value of a subgraph's input: the value of the first widget to which it leads."""
         for node, slot in targets(site.graph, port.links):
             if child := site.children.get(node.node_id):
                 inner = next((one for one in child.graph.inputs if one.name == slot.name), None)
@@ -125,7 +125,7 @@ class Wiring:
         return None
 
     def _inside(self, site: Site, at: _End) -> _End | None:
-        """Go from an output of a subgraph to what makes it inside."""
+        """Go from an output of a subgraph to its source inside."""
         outputs = site.graph.outputs
         links = outputs[at.slot].links if at.slot < len(outputs) else ()
         link = site.graph.links.get(links[0]) if links else None
@@ -150,7 +150,7 @@ def values_at(site: Site, node: Node, kind: NodeType) -> Values:
 
 
 def slots_of(node: Node, kind: NodeType | None) -> list[Slot]:
-    """Return the inputs of a node in the order of the server, with the links that were saved, and what else was."""
+    """Return a node's inputs in the server's order, with the saved links, and then other saved inputs."""
     if kind is None:
         return list(node.inputs)
     saved = {slot.name: slot for slot in node.inputs}
@@ -162,7 +162,7 @@ def slots_of(node: Node, kind: NodeType | None) -> list[Slot]:
 
 
 def bypass_of(inputs: Sequence[Slot], given: str, slot: int, wanted: str) -> int | None:
-    """Return which input a bypassed node hands on in the place of an output: one that fits, best the one beside it."""
+    """Return the input that a bypassed node passes on for an output: one that fits, preferably the one beside it."""
     if wanted in ("*", ""):
         return slot if slot < len(inputs) else 0 if inputs else None
     fitting = [at for at, one in enumerate(inputs) if fits(one.type, given) and fits(one.type, wanted)]
@@ -173,7 +173,7 @@ def bypass_of(inputs: Sequence[Slot], given: str, slot: int, wanted: str) -> int
 
 
 def fits(one: str, other: str) -> bool:
-    """Tell whether something of one type can be linked to the other; a type may be several, apart by commas."""
+    """Tell whether a value of one type can be linked to another; a type may be a list, separated by commas."""
     if "*" in (one, other):
         return True
     return not {part.strip() for part in one.lower().split(",")}.isdisjoint(

@@ -1,1 +1,1 @@
-"""What is submitted: a graph, where it comes from, and what is changed in it. Pure, but for the files that are read."""
+"""The graph to submit: its source, and the changes in it. Pure, except for reading files."""

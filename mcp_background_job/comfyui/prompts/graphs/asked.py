@@ -1,4 +1,4 @@
-"""What a prompt was asked to do: its graph and its texts, and how the same is asked for once more. Pure."""
+"""The request of a prompt: its graph and its texts, and how to ask for the same again. Pure."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any, cast
 
 from mcp_background_job.comfyui.prompts.graphs.workflow import Workflow
 
-#: Inputs in which people write what is to be seen.
+#: Inputs in which people describe the picture.
 _TEXTS = re.compile(r"text|prompt|positive|negative|caption|string|lyrics|tags", re.IGNORECASE)
 
 #: Nodes that only hold a text for others.
 _HOLDERS = re.compile(r"string|text", re.IGNORECASE)
 
-#: An input that no node has: it makes a node another one to the cache, and nodes are not given what they do not know.
+#: An input that no node has. It changes the node for the cache, and unknown inputs are not passed to the node.
 _MARK = "_again"
 
-#: Nodes that read models: what they read is the same, and takes long to read.
+#: Nodes that read models: the result is the same, and reading takes long.
 _LOADERS = re.compile(r"loader", re.IGNORECASE)
 
-#: What a server adds for itself.
+#: Keys that a server adds itself.
 _OF_SERVER = ("client_id", "create_time")
 
 
 def texts_in(graph: Mapping[str, Any]) -> dict[str, str]:
-    """Return what people have written into a graph, by the paths of the inputs."""
+    """Return the texts that people have written into a graph, by the paths of the inputs."""
     return {
         f"{node_id}.inputs.{name}": value
         for node_id, node in graph.items()
@@ -41,7 +41,7 @@ def _is_text(class_type: str, name: str) -> bool:
 
 
 def past_the_cache(workflow: Workflow) -> Workflow:
-    """Return a workflow of which every node runs again, but those that only read models."""
+    """Return a workflow of which every node runs again, except those that only read models."""
     mark = secrets.token_hex(4)
     graph = {
         node_id: node if _LOADERS.search(str(_class_of(node))) else _marked(node, mark)
@@ -55,7 +55,7 @@ def _marked(node: Any, mark: str) -> dict[str, Any]:
 
 
 def without_what_the_server_added(extra_data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was sent beside a graph, as it can be sent once more."""
+    """Return the data that was sent beside a graph, in a form that can be sent again."""
     return {name: value for name, value in extra_data.items() if name not in _OF_SERVER}
 
 

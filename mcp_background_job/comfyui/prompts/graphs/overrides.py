@@ -1,6 +1,6 @@
-"""Makes many prompts of one workflow: values for inputs, by their paths, combined. Pure.
+"""Makes many prompts from one workflow: values for inputs, by their paths, combined. Pure.
 
-A path names an input as the workflow itself has it: ``3.inputs.seed`` is the input ``seed`` of node ``3``.
+A path names an input as in the workflow itself: ``3.inputs.seed`` is the input ``seed`` of node ``3``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Overrides = Mapping[str, Any]
 
 _INPUTS = ".inputs."
 
-#: Names that a message lists.
+#: The most names in a message.
 _MAX_NAMED = 12
 
 #: Characters of a value in a note, which stays one short line.
@@ -32,8 +32,8 @@ def expand(graph: Mapping[str, Any], overrides: Mapping[str, Any], combine: Comb
     """Return the values of each prompt by path: all combinations, the last path changing fastest, or one by one.
 
     Raises:
-        WorkflowError: a path that names no input of the graph, no values, a value that cannot be sent, lists of
-            different lengths to be taken one by one, or more prompts than the limit.
+        WorkflowError: a path names no input of the graph, a list of values is empty, a value cannot be sent, lists to
+            be zipped differ in length, or there are more prompts than the limit.
     """
     for path, values in overrides.items():
         _input_of(graph, path)
@@ -58,7 +58,7 @@ def _combined(values: list[Sequence[Any]], combine: Combine) -> Iterator[tuple[A
 
 
 def applied(graph: Mapping[str, Any], overrides: Overrides) -> Mapping[str, Any]:
-    """Return the graph with these values in the place of its own.
+    """Return the graph with these values in place of its own.
 
     Raises:
         WorkflowError: a path names no input of the graph.
@@ -81,7 +81,7 @@ def _input_of(graph: Mapping[str, Any], path: str) -> tuple[str, str]:
     inputs = cast("dict[str, Any]", node).get("inputs")
     known = cast("dict[str, Any]", inputs) if isinstance(inputs, dict) else {}
     if name not in known:
-        # ComfyUI would ignore it without a word.
+        # ComfyUI would silently ignore the value.
         label = f"node {node_id} {cast('dict[str, Any]', node).get('class_type')}"
         raise WorkflowError(f"overrides: {path}: {label} has no input {name!r}; it has {_named(known)}")
     return node_id, name

@@ -1,6 +1,6 @@
-"""Inputs that take what a prompt has made: ``{"from": PROMPT_ID, "node": "9"}`` in the place of a value. Pure.
+"""Inputs that take the output of a prompt: ``{"from": PROMPT_ID, "node": "9"}`` in place of a value. Pure.
 
-In a batch ``"from": "previous"`` is the prompt before, and ``"#3"`` the third.
+In a batch, ``"from": "previous"`` means the prompt before, and ``"#3"`` the third one.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _FROM, _NODE, _INDEX = "from", "node", "index"
 
 @dataclass(frozen=True)
 class Reference:
-    """An input that takes what a prompt has made.
+    """An input that takes the output of a prompt.
 
     Attributes:
         node_id: the node with the input.
-        name: of the input.
-        source: the prompt: its id, ``previous`` or ``#`` and its number in the batch.
+        name: the name of the input.
+        source: the prompt: its id, ``previous``, or ``#`` and its number in the batch.
         node: the node of that prompt; without one, all of them.
         index: which of the files, from 0.
     """
@@ -34,10 +34,10 @@ class Reference:
 
 
 def references_in(graph: Mapping[str, Any]) -> Iterator[Reference]:
-    """Yield the inputs of a graph that refer to what a prompt has made.
+    """Yield the inputs of a graph that refer to the output of a prompt.
 
     Raises:
-        WorkflowError: one is not written as it has to be.
+        WorkflowError: a reference is malformed.
     """
     for node_id, node in graph.items():
         inputs = cast("dict[str, Any]", node).get("inputs") if isinstance(node, dict) else None
@@ -58,10 +58,10 @@ def _reference(node_id: str, name: str, value: Mapping[str, Any]) -> Reference:
 
 
 def check_value(path: str, value: Any) -> None:
-    """Look at a value that is to be put into an input.
+    """Check a value that is to be put into an input.
 
     Raises:
-        WorkflowError: it refers to a prompt, and is not written as it has to be.
+        WorkflowError: it is a malformed reference to a prompt.
     """
     if isinstance(value, dict) and _FROM in value:
         node_id, _, name = path.partition(".inputs.")

@@ -1,4 +1,4 @@
-"""Reads a workflow that is to be submitted, and says what is wrong with it before a server does."""
+"""Reads a workflow that is to be submitted, and reports errors in it before a server does."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Content = TypeVar("Content")
 
 @dataclass(frozen=True)
 class Workflow:
-    """A workflow in API format, what goes with it, and the name of the file that it is from.
+    """A workflow in API format, its extra data, and the name of its file.
 
-    ``is_converted`` is whether it was in the editor's format.
+    ``is_converted`` says whether it was in the editor's format.
     """
 
     graph: Mapping[str, Any]
@@ -34,7 +34,7 @@ class Workflow:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A workflow as the editor saves it, to be converted; ``label`` is what messages call it."""
+    """A workflow in the editor's format, to be converted; messages call it ``label``."""
 
     content: Mapping[str, Any]
     label: str
@@ -44,7 +44,7 @@ class Drawn:
 def load(path: str, working_dir: str = ".") -> Workflow | Drawn:
     """Read a workflow from a file, or from an image or video that ComfyUI made of it.
 
-    A relative path begins in the working directory.
+    A relative path is relative to the working directory.
 
     Raises:
         WorkflowError: there is no such file, or no workflow in it.
@@ -52,7 +52,7 @@ def load(path: str, working_dir: str = ".") -> Workflow | Drawn:
     file = Path(working_dir, expanded(path))
     try:
         facts = file.stat()
-        if not stat.S_ISREG(facts.st_mode):  # a pipe would never end, nor would a device
+        if not stat.S_ISREG(facts.st_mode):  # reading a pipe or a device would never end
             raise WorkflowError(f"the workflow {file} cannot be read: it is not a regular file")
         text = _text_of(file, facts.st_size)
     except OSError as error:
@@ -69,7 +69,7 @@ def load(path: str, working_dir: str = ".") -> Workflow | Drawn:
 
 
 def _text_of(file: Path, size: int) -> str:
-    """Return what a file has, or what ComfyUI wrote into it: its prompt rather than the workflow that it is from."""
+    """Return the text of a file, or the text that ComfyUI embedded: its prompt rather than its workflow."""
     with file.open("rb") as content:
         if (texts := embedded(content)) is not None:
             if not texts:
@@ -86,10 +86,10 @@ def _text_of(file: Path, size: int) -> str:
 def check(content: Any, name: str = "workflow") -> Workflow | Drawn:
     """Return a workflow given as an object.
 
-    It is a graph in API format, alone or as the body of a request to ``/prompt``, or what the editor saves.
+    It is a graph in API format, alone or as the body of a request to ``/prompt``, or a workflow of the editor.
 
     Raises:
-        WorkflowError: it is not one; the message says what it is and how to get one.
+        WorkflowError: it is none of these; the message says what it is and how to get one.
     """
     if not isinstance(content, dict):
         raise WorkflowError(f"{name} is not a JSON object but {type(content).__name__}: give nodes by their ids")
@@ -105,7 +105,7 @@ def of_api(body: Mapping[str, Any], name: str = "workflow") -> Workflow:
     """Return a workflow from a graph in API format, alone or as the body of a request to ``/prompt``.
 
     Raises:
-        WorkflowError: it is not one.
+        WorkflowError: it is not such a graph.
     """
     prompt = body.get("prompt")
     if isinstance(prompt, dict) and "class_type" not in prompt:
@@ -127,15 +127,15 @@ def _graph(graph: Mapping[str, Any], name: str) -> Mapping[str, Any]:
                 '(like {"3": {"class_type": "KSampler", "inputs": {…}}, …})'
             )
     for _ in references_in(graph):
-        pass  # each is looked at
+        pass  # checks each reference
     return sendable(graph, name)
 
 
 def sendable(content: Content, name: str) -> Content:
-    """Return what a request can hold as it is.
+    """Return content that a request can hold unchanged.
 
     Raises:
-        WorkflowError: a number or a text in it has no form in JSON; ``name`` is named in the message.
+        WorkflowError: a number or text in it cannot be written as JSON; the message names ``name``.
     """
     try:
         json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
@@ -145,7 +145,7 @@ def sendable(content: Content, name: str) -> Content:
 
 
 def class_of(graph: Mapping[str, Any], node_id: str) -> str:
-    """Return the class of a node, empty if the graph does not have it."""
-    # the id of a node that another expanded into begins with that one's
+    """Return the class of a node, empty if the graph does not have the node."""
+    # if a node expands into others, their ids begin with its own
     node = graph.get(node_id) or graph.get(node_id.split(".", maxsplit=1)[0])
     return str(cast("dict[str, Any]", node).get("class_type", "")) if isinstance(node, dict) else ""

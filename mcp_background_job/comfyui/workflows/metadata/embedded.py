@@ -1,4 +1,4 @@
-"""Finds the prompt and the workflow in a file that ComfyUI made, by what kind of file it is."""
+"""Finds the prompt and the workflow in a file that ComfyUI made, by the format of the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mcp_background_job.comfyui.workflows.metadata import exif, flac, matroska, 
 
 Reader = Callable[[BinaryIO], Iterable[tuple[str, str]]]
 
-#: By what a file has at which place.
+#: The reader for each format, by a mark at an offset of the file.
 _READERS: tuple[tuple[int, bytes, Reader], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", png.texts),
     (8, b"WEBP", exif.texts_of_webp),
@@ -25,7 +25,7 @@ _KEYS = ("prompt", "workflow")
 
 
 def embedded(file: BinaryIO) -> dict[str, str] | None:
-    """Return the texts ``prompt`` and ``workflow`` as far as a file has them; ``None`` if it is no such kind of file.
+    """Return the texts ``prompt`` and ``workflow`` in a file, if it has them; ``None`` if the format is not known.
 
     A file that is cut off or malformed has none.
     """
@@ -41,6 +41,6 @@ def embedded(file: BinaryIO) -> dict[str, str] | None:
                 found.setdefault(key.lower(), text)
             if len(found) == len(_KEYS):
                 break
-    except (struct.error, ValueError, IndexError):  # what was read before stands
+    except (struct.error, ValueError, IndexError):  # the texts that were read before count
         pass
     return found

@@ -1,4 +1,4 @@
-"""The Exif of a WebP or JPEG. ComfyUI writes ``prompt:{…}`` and ``workflow:{…}`` into tags that cameras have."""
+"""The Exif of a WebP or JPEG: ComfyUI writes ``prompt:{…}`` and ``workflow:{…}`` into tags meant for cameras."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mcp_background_job.comfyui.workflows.metadata.limits import MAX_TEXT
 _EXIF = b"Exif\0\0"
 _ASCII = 2
 
-#: Markers of a JPEG: the segment with the Exif, and where the image begins.
+#: Markers of a JPEG: the segment with the Exif, and the start of the image.
 _APP1, _START_OF_SCAN = 0xE1, 0xDA
 
 
@@ -47,6 +47,6 @@ def _texts(data: bytes) -> Iterator[tuple[str, str]]:
     (count,) = struct.unpack_from(order + "H", data, first)
     for at in range(first + 2, first + 2 + 12 * count, 12):
         _tag, kind, length, offset = struct.unpack_from(order + "HHII", data, at)
-        if kind == _ASCII and length > 4:  # noqa: PLR2004  shorter ones stand in place of the offset
+        if kind == _ASCII and length > 4:  # noqa: PLR2004  shorter texts stand in place of the offset
             key, _, text = data[offset : offset + length].rstrip(b"\0").decode().partition(":")
             yield key, text

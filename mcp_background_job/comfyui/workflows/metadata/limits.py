@@ -1,4 +1,4 @@
-"""Bounds for what is read out of a file."""
+"""Limits for reading files."""
 
-#: A text in a file; the largest workflows of people are a few megabytes.
+#: Bytes of a text in a file; people's largest workflows have a few megabytes.
 MAX_TEXT = 20 * 1024**2

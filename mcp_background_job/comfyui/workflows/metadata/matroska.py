@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from mcp_background_job.comfyui.workflows.metadata.limits import MAX_TEXT
 
-#: A name of a tag, and the beginning of its text. They are looked for, since what is before them may be gigabytes deep.
+#: The name of a tag and the beginning of its text. The file is searched for it, since gigabytes may precede it.
 _TAG = re.compile(rb"\x45\xa3[\x81-\xbf]((?i:prompt|workflow))\x44\x87")
 
 
@@ -23,7 +23,7 @@ def texts(file: BinaryIO) -> Iterator[tuple[str, str]]:
 
 
 def _length(data: mmap.mmap, at: int) -> tuple[int, int]:
-    """Read a length, in as many bytes as its first has zeros before a one, and that one; returns where it ends."""
+    """Read a variable-length number: its first byte's leading zeros give its width; returns it and where it ends."""
     width = 9 - data[at].bit_length()
     number = int.from_bytes(data[at : at + width], "big")
     return number & ((1 << 7 * width) - 1), at + width

@@ -1,4 +1,4 @@
-"""The tags of an MP4 or MOV, which are named in ``keys`` and stand in ``ilst``."""
+"""The tags of an MP4 or MOV: ``keys`` has their names, and ``ilst`` their values."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 from mcp_background_job.comfyui.workflows.metadata.limits import MAX_TEXT
 
-#: Where the tags are: in one of these the next.
+#: The containers of the tags, each within the one before.
 _CONTAINERS = (b"moov", b"udta", b"meta")
 
-#: A length that stands behind the kind, in 64 bits.
+#: The length that means that the real one follows the kind, in 64 bits.
 _LONG = 1
 
-#: The kind and the language of a value, before its text.
+#: Bytes of the type and the language of a value, before its text.
 _VALUE_HEAD = 8
 
 
@@ -34,7 +34,7 @@ def texts(file: BinaryIO) -> Iterator[tuple[str, str]]:
 
 
 def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Return the boxes there, and those in the containers of tags, each with where its content is."""
+    """Yield the boxes in a range, and those in the containers of tags, each with the range of its content."""
     at = start
     while at + 8 <= end:
         file.seek(at)

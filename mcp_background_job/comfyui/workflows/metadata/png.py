@@ -14,7 +14,7 @@ _SIGNATURE, _CHECKSUM = 8, 4
 
 
 def texts(file: BinaryIO) -> Iterator[tuple[str, str]]:
-    """Return the texts of a file, by their keywords; those that come first are read first."""
+    """Return the texts of a file, by their keywords, in the order of the file."""
     file.seek(_SIGNATURE)
     while len(head := file.read(8)) == 8:  # noqa: PLR2004  length and kind of a chunk
         length, kind = struct.unpack(">I4s", head)
@@ -39,6 +39,6 @@ def _text(kind: bytes, data: bytes) -> str:
 
 def _inflated(data: bytes) -> bytes:
     try:
-        return zlib.decompressobj().decompress(data, MAX_TEXT)  # a few bytes may become gigabytes
+        return zlib.decompressobj().decompress(data, MAX_TEXT)  # a few bytes may expand to gigabytes
     except zlib.error as error:
         raise ValueError("a text that is not compressed as it says") from error
