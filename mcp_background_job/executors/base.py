@@ -312,9 +312,8 @@ class Place(Protocol):
         A place with its own queue reports the job as queued once it is submitted.
 
         With ``wait_for_report`` this returns when the command runs or cannot be started. Otherwise it returns when the
-        job is
-        recorded, and the job's exit record shows a failure to start. If the caller is cancelled meanwhile, the launch
-        goes on.
+        job is recorded, and the job's exit record shows a failure to start. If the caller is cancelled meanwhile, the
+        launch goes on.
 
         Raises:
             StateDirError: the job could not be recorded.

@@ -1,9 +1,8 @@
 """Threads for blocking calls, in lanes, so that slow calls never delay quick ones.
 
 Calls in a lane wait for no lock and for no other process. A few threads serve all callers, and a thread that waits
-would
-hold up everybody. Two lanes are exceptions that protect the others: ``journal``, whose callers take turns anyway, and
-``lasting``, where each call has its own thread.
+would hold up everybody. Two lanes are exceptions that protect the others: ``journal``, whose callers take turns anyway,
+and ``lasting``, where each call has its own thread.
 
 Without an event loop there is nobody to hold up, and the functions are simply called; see ``looping``.
 """
@@ -96,8 +95,7 @@ _SEARCHES = Lane(2, "search")
 _WRITES = Lane(4, "write")
 
 #: The journal of ComfyUI. A statement waits up to ten seconds for another process's transaction. Statements of one
-#: process
-#: take turns, so a second thread would only wait for the first.
+#: process take turns, so a second thread would only wait for the first.
 _JOURNAL = Lane(1, "journal")
 
 #: Calls that take seconds by their nature. Threads are made when needed; nobody needs as many as this.

@@ -2,9 +2,8 @@
 
 Loading asyncio takes longer than a command that reads a few files: more than a third of the rest of such a command. So
 the command line steps each coroutine by hand, and blocking functions are simply called (see ``lanes``). A coroutine
-that
-needs a loop, for example to talk to a runner, awaits ``needed``: then asyncio is loaded, and the same coroutine goes on
-in its loop.
+that needs a loop, for example to talk to a runner, awaits ``needed``: then asyncio is loaded, and the same coroutine
+goes on in its loop.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 Each name is a byte of ``names.lock``, and a process that starts a job under it locks that byte. Release 1.0.0 locks the
 whole file: it waits for every name that we hold, and we wait for it. A file per name would have to be removed some
-time,
-while another process may be about to lock it.
+time, while another process may be about to lock it.
 """
 
 from __future__ import annotations

@@ -9,8 +9,7 @@ from typing import Any
 from mcp_background_job.jobdir.usage import Sample
 
 #: The most processes that a caller reads itself: together they take some milliseconds. If there are more, their runner
-#: is
-#: asked, which holds up nobody else meanwhile.
+#: is asked, which holds up nobody else meanwhile.
 _FEW = 50
 
 

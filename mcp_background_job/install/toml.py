@@ -1,8 +1,7 @@
 """Edits a TOML text in place: a new table goes to its end, where every table may begin.
 
 tomllib reads the text. ``edits`` compares the values before and after an edit, so a text in a form that this module
-does
-not know is refused and not damaged.
+does not know is refused and not damaged.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from typing import Any
 from mcp_background_job.agents.adapters.options import flag
 from mcp_background_job.errors import InvalidRequestError
 
-#: The arguments that give an agent full access: patterns of whole words; "=" joins an option and its value.
-#: opencode has no such argument: ``--auto`` allows what is not denied, and its adapter denies the rest.
+#: The arguments that give an agent full access: patterns of whole words; "=" joins an option and its value. opencode
+#: has no such argument: ``--auto`` allows what is not denied, and its adapter denies the rest.
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "codex": (
         r"--dangerously-bypass-approvals-and-sandbox|--yolo",

@@ -18,8 +18,8 @@ from mcp_background_job.errors import InvalidRequestError
 #: Seconds that the host may take to stop. Agents that acknowledge a cancel need a tenth of it.
 _GRACE_S = 1.2
 
-#: The variables that well-known agents read, by a word of their command. No agent is given the keys of another.
-#: Other agents get the variables that the setting for variables of runs names.
+#: The variables that well-known agents read, by a word of their command. No agent is given the keys of another. Other
+#: agents get the variables that the setting for variables of runs names.
 _READS = {
     "claude": ("ANTHROPIC_*", "CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN", "IS_SANDBOX"),
     "codex": ("CODEX_*", "OPENAI_*"),

@@ -1,9 +1,8 @@
 """The interface of an adapter: how to start, stop and answer one kind of agent, and how to parse its lines.
 
 An adapter does no I/O except to look for its program. A run is a job. The job's stdout is the agent's own stream of
-JSON
-lines (or, for agents that need both pipes held, the lines of our host process), and the events of the run are a pure
-function of those lines. So every reader gets the same events, and they survive every reader.
+JSON lines (or, for agents that need both pipes held, the lines of our host process), and the events of the run are a
+pure function of those lines. So every reader gets the same events, and they survive every reader.
 """
 
 from __future__ import annotations

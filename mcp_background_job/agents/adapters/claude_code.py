@@ -1,10 +1,8 @@
 """Claude Code, by ``claude -p`` with streams of JSON.
 
 The agent may edit files in the workspace, and asks before anything else that needs a permission. The caller answers,
-and
-may say more while it works. ``interactive: false`` in ``backend_config`` closes that channel: everything that would
-need
-a permission is then refused. ``full_access: true`` allows everything.
+and may say more while it works. ``interactive: false`` in ``backend_config`` closes that channel: everything that would
+need a permission is then refused. ``full_access: true`` allows everything.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 The agent may edit files in the workspace, and has no tool that runs commands: headless it cannot ask.
 ``full_access: true`` in ``backend_config`` allows everything. Without a terminal it works only in a trusted workspace,
-so
-starting a run in a directory trusts that directory, for that run.
+so starting a run in a directory trusts that directory, for that run.
 """
 
 from __future__ import annotations

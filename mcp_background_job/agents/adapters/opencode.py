@@ -34,8 +34,7 @@ _TOOLS = Tools(
 )
 
 #: By default the agent allows nearly everything. It does not offer denied tools to the model. "ask" would be refused
-#: when
-#: the model calls the tool, and that ends the turn.
+#: when the model calls the tool, and that ends the turn.
 _SAFE = {"*": "deny"} | dict.fromkeys(
     ("read", "glob", "grep", "list", "lsp", "edit", "todoread", "todowrite", "task", "skill"), "allow"
 )

@@ -66,8 +66,7 @@ def find(name: str, environment: Mapping[str, str]) -> str | None:
     """Return the absolute path of a program, or ``None``.
 
     A name is looked up on PATH, but only in its absolute directories: an empty or relative one means the working
-    directory,
-    and a file of the workspace must not be taken for the agent.
+    directory, and a file of the workspace must not be taken for the agent.
 
     Raises:
         InvalidRequestError: it is a relative path.

@@ -42,8 +42,7 @@ def output_of(call: JsonObject) -> str:
     """Return the output of a call so far, from wherever its agent puts it.
 
     Output that comes in pieces is returned only when the call is over: repeating it with each piece would take
-    quadratic
-    space.
+    quadratic space.
     """
     blocks = [text_of(item.get("content")) for item in objects(call.get("content")) if item.get("type") == "content"]
     printed = call.get(PRINTED) if text(call.get("status")) in OVER else ""

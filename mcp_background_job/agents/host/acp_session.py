@@ -38,8 +38,7 @@ from mcp_background_job.agents.host.request import HostRequest
 from mcp_background_job.core.run import EventType, RunStatus
 
 #: Seconds for each step until the first turn. Four agents took 0.7 to 3.6 s in all; launchers of others download them
-#: on
-#: first use.
+#: on first use.
 START_S = 120.0
 
 #: Seconds that an agent has to acknowledge a cancel before the runner stops it. Four agents took 0.03 to 0.16 s.

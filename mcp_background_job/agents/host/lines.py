@@ -15,8 +15,7 @@ from mcp_background_job.agents.adapters.base import Event, ParsedEnd
 LINE_MAX = 16 * 1024**2
 
 #: Seconds of silence of the host after which it says that the agent is at work, so an idle limit counts only the
-#: agent's
-#: silence. Chunks of one message make one event, so a long message would look like silence.
+#: agent's silence. Chunks of one message make one event, so a long message would look like silence.
 BEAT_S = 5.0
 
 

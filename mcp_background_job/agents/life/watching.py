@@ -79,8 +79,7 @@ class Watcher:
         """Bring the events of a run up to date, or nearer to that; returns the state then.
 
         All followers of a run share one visit. A follower never joins a visit that began before it asked: that visit
-        may have
-        looked before the change that the follower knows of.
+        may have looked before the change that the follower knows of.
         """
         under_way = self._visits.get(record.run_id)
         if under_way is not None:

@@ -21,8 +21,8 @@ LAST_BYTES = 2048
 #: A program says why it failed in one of this many last lines.
 _LAST_LINES = 3
 
-#: Words of programs that found no input when they asked for some, or that want a terminal.
-#: Expressions are compiled when they are needed.
+#: Words of programs that found no input when they asked for some, or that want a terminal. Expressions are compiled
+#: when they are needed.
 _MISSED: tuple[tuple[str, Needed], ...] = (
     (r"EOFError: EOF when reading a line", "pipe"),  # Python
     (r".*end of file reached \(EOFError\)", "pipe"),  # Ruby

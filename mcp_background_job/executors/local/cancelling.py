@@ -34,8 +34,8 @@ _KILL_WAIT_S = 5.0
 _SIGNAL_PATIENCE_S = 12.0
 
 #: Seconds beyond the grace period: SIGKILL has its patience, the jobs within the job have theirs, a second time for
-#: late
-#: ones, and the rest is for writing the record. A runner of release 1.0.0, or one that was just suspended, uses up all.
+#: late ones, and the rest is for writing the record. A runner of release 1.0.0, or one that was just suspended, uses up
+#: all.
 _LADDER_PATIENCE_S = 30.0
 
 #: The number of attempts to have a runner stop a job that was just found starting or ending.
@@ -166,8 +166,7 @@ def _end_with_tree(store: LocalStore, job_id: str, pid: int, request: StopReques
     except ProcessLookupError:
         return []
     # The kernel names this pid as the holder of the job's lock. The process was identified first and the kernel is
-    # asked
-    # again, so a later process with the same pid cannot be meant.
+    # asked again, so a later process with the same pid cannot be meant.
     if store.observe(job_id).runner_pid != pid:
         return []
     number = signal.Signals[request.signal]

@@ -37,8 +37,7 @@ REPORT_TIMEOUT_S = 20.0
 SPAWNER_TIMEOUT_S = 10.0
 
 #: A forked runner reports earlier than this, unless the machine is loaded. Then we check at this interval whether
-#: somebody
-#: has suspended the spawner.
+#: somebody has suspended the spawner.
 _BETWEEN_LOOKS_S = 0.25
 
 #: The most bytes of a pid in digits.

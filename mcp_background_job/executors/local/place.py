@@ -108,10 +108,8 @@ class LocalPlace:
             return Observation(state=State.RUNNING, runner_pid=pid) if pid else None
         seen = self.store.observe(job_id)
         # A job that nobody put in the queue is on its way to its runner, or will be when the queue is served next; so
-        # is a
-        # claimed job. A claim is released once a runner owns the job. But a process that serves the queue may set that
-        # job's
-        # mark again, late. So a job without a claim is looked at again, and then its runner shows.
+        # is a claimed job. A claim is released once a runner owns the job. But a process that serves the queue may set
+        # that job's mark again, late. So a job without a claim is looked at again, and then its runner shows.
         if seen.state is not State.QUEUED:
             return seen
         if self.store.is_claimed(job_id) or not self.store.is_queued(job_id):

@@ -17,8 +17,7 @@ from mcp_background_job.jobdir.records import Exit
 NOTHING: dict[str, object] = {"op": "read", "offset": 0, "limit": 0}
 
 #: Seconds. A node that goes off ends no connection. So after a silence the runner is asked whether it is there. If it
-#: does
-#: not answer either, the connection is closed, and the next look shows what the engine says.
+#: does not answer either, the connection is closed, and the next look shows what the engine says.
 _QUIET_S = 30.0
 _ANSWER_S = 15.0
 

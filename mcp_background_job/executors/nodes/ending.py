@@ -20,8 +20,7 @@ def end(store: NodeStore, job_id: str, record: Exit, *, is_certain: bool = False
     """Write the exit record of a job unless there is one; returns whether it was written.
 
     Two processes may do so at once, or the runner may. ``link`` lets only one record appear under the name. If the
-    runner
-    renames its own record to that name, it replaces ours, since the runner knows better.
+    runner renames its own record to that name, it replaces ours, since the runner knows better.
 
     Args:
         store: the store of the job.

@@ -1,8 +1,7 @@
 """Copies the files of jobs from nodes that we cannot see: from their runners, and in the end from Ray's logs.
 
 A runner is asked for the bytes behind those that are here, so any process may fetch at any time; one at a time does.
-All
-methods wait for other machines: call them in threads.
+All methods wait for other machines: call them in threads.
 """
 
 from __future__ import annotations

@@ -247,8 +247,7 @@ class Head:
                 # The user names the head; a proxy for the web does not lead to it.
                 trust_env=False,
                 # A connection kept from before a restart would fail, and it would be unknown whether a job was taken.
-                # So there is
-                # nothing to close either while a thread may still ask something.
+                # So there is nothing to close either while a thread may still ask something.
                 limits=httpx2.Limits(max_keepalive_connections=0),
             )
         return self._http

@@ -24,8 +24,7 @@ from mcp_background_job.jobdir.records import Exit
 SHOWS_AFTER_S = 5.0
 
 #: Seconds without any sign after which a runner counts as dead. If a head is gone, its nodes go on with their jobs for
-#: a
-#: minute; then they end.
+#: a minute; then they end.
 _SIGN_OF_LIFE_S = 120.0
 
 

@@ -2,8 +2,7 @@
 
 If no runner has taken a job, we take it: then no runner will, whatever Slurm does. If a runner has it, the runner stops
 it, step by step, over the channel. If the runner cannot be reached, Slurm is asked to end its job, provided that this
-is
-still the one submitted for ours: a controller that has lost its memory reuses ids for other jobs.
+is still the one submitted for ours: a controller that has lost its memory reuses ids for other jobs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The only door to Slurm: ``sbatch``, ``squeue``, ``scancel``, ``sinfo``, ``scontrol`` and ``srun``, with deadlines.
 
 Every method waits for another program: call it in a thread of its own. Of our own environment, Slurm's programs get
-only
-where the cluster is, and what the user has set for ``sbatch``. A job's environment travels in its files, and the
+only where the cluster is, and what the user has set for ``sbatch``. A job's environment travels in its files, and the
 variables of a Slurm job around us must not become wishes of the next job.
 """
 
@@ -20,8 +19,7 @@ from mcp_background_job.errors import EngineUnreachableError, LaunchError
 from mcp_background_job.executors.nodes.watcher import Line
 
 #: Seconds. A busy controller takes some seconds. Slurm's programs give up a missing controller after nine, and a
-#: hanging
-#: one after ten or more.
+#: hanging one after ten or more.
 SUBMIT_S = 20.0
 QUEUE_S = 12.0
 CANCEL_S = 12.0
@@ -30,8 +28,7 @@ CANCEL_S = 12.0
 COMMENT = "mbj:"
 
 #: The variables that Slurm's programs get from our environment: who we are, where the cluster is, how to prove that,
-#: and
-#: the user's wishes for every submission.
+#: and the user's wishes for every submission.
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
 _KEPT_PREFIX = "SBATCH_"
 

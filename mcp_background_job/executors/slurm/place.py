@@ -1,8 +1,7 @@
 """The place for jobs on the nodes of a Slurm cluster.
 
 Their runners are on other machines, so nothing here asks the kernel: the state of a job follows from its files, and
-from
-Slurm's last answer.
+from Slurm's last answer.
 """
 
 from __future__ import annotations

@@ -116,8 +116,7 @@ class Relay:
             self._idle.cancel()
         self.is_over = True
         # The far end ends with its stdin, then srun, then we. Bytes that srun has not taken by now, such as those for a
-        # node
-        # that is off, are not waited for: nothing would end that wait.
+        # node that is off, are not waited for: nothing would end that wait.
         self._writer.transport.abort()
 
     async def _carry(self) -> None:

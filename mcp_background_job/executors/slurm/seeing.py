@@ -30,8 +30,7 @@ _GRACE_S = 5.0
 _GRACE_IF_SHARED_S = 15.0
 
 #: Seconds. A runner looks at its job, and writes a sample, at least every ten. If it has written nothing for so long,
-#: and
-#: Slurm does not know the job, it is gone; until then, the controller may only have lost its memory.
+#: and Slurm does not know the job, it is gone; until then, the controller may only have lost its memory.
 _SIGN_OF_LIFE_S = 120.0
 
 #: The most jobs whose submission is remembered: a native id never changes once it is known.

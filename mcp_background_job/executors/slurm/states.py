@@ -1,8 +1,7 @@
 """The meaning of Slurm's words for a job of ours: one table, and the rule that reads it.
 
 The job's own files take precedence over Slurm. Slurm is believed if they have no end although Slurm says that the job
-is
-over, and only after a grace period, since files of another machine appear late.
+is over, and only after a grace period, since files of another machine appear late.
 """
 
 from __future__ import annotations
@@ -60,8 +59,7 @@ def chosen(words: dict[str, str], claimed_by: str) -> tuple[str, str] | None:
     """Return the Slurm job that counts among those submitted for one job, and its word.
 
     An unconfirmed submission is repeated, so there may be two Slurm jobs. The one whose runner has taken the job
-    counts;
-    before that, the one that is farthest from its end. The others will find the job taken.
+    counts; before that, the one that is farthest from its end. The others will find the job taken.
 
     Args:
         words: Slurm's words, by Slurm's ids.

@@ -34,8 +34,7 @@ from mcp_background_job.jobdir.observe import told
 from mcp_background_job.jobdir.records import Spec
 
 #: Seconds after which an unconfirmed submission is repeated: sbatch is given up sooner, and a controller that has taken
-#: a
-#: job lists it sooner.
+#: a job lists it sooner.
 REPEAT_AFTER_S = 60.0
 
 #: If the script on the node cannot begin, it prints why, and exits with the shell's code for such errors.

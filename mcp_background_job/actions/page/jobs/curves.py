@@ -31,8 +31,7 @@ class Curves:
         """Return the points that a cursor has not seen.
 
         A point has: milliseconds since the epoch, processors, bytes of memory, processes, offset in the log, bytes read
-        and
-        written so far. A point of the GPUs has: milliseconds, bytes of memory, share of time.
+        and written so far. A point of the GPUs has: milliseconds, bytes of memory, share of time.
         """
         seen, seen_gpu = _seen(cursor)
         job = await self._manager.find(request.job_id, caller.looks)

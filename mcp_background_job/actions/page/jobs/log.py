@@ -99,8 +99,7 @@ class Reader:
         """Return a window in the form for pages.
 
         Each row has the offset of a line, when it was written (milliseconds since the epoch), its stream (0 for a
-        note), its
-        text and, if there are any, the matches in it.
+        note), its text and, if there are any, the matches in it.
         """
         return {
             "rows": [self._row(row) for row in window.rows],
