@@ -20,6 +20,9 @@ _COMMAND = 80
 #: Characters of a note in a list.
 _NOTE = 160
 
+#: These outcomes say by themselves why a job ended.
+_SAYS_WHY = (Outcome.KILLED, Outcome.TIMED_OUT)
+
 #: The most missing projects that a note names.
 _MAX_GONE = 3
 
@@ -48,11 +51,12 @@ async def page(manager: JobManager, caller: Caller, choice: JobChoice, *, limit:
     jobs, counted = await manager.listed(choice, limit=limit, offset=cursor)
     behind = cursor + len(jobs)
     count, everywhere = max(behind, counted.meant), counted.everywhere
-    silent = await lanes.look(_silences, manager, jobs)
     notes, engines = await manager.remarks(jobs)
+    now = time.time()
+    silent = await lanes.look(_silences, manager, jobs, now)
     return Listed(
         jobs=[
-            _row(job, silent.get(job.job_id), notes.get(job.job_id), engines.get(job.job_id), own=caller.project)
+            _row(job, now, silent.get(job.job_id), notes.get(job.job_id), engines.get(job.job_id), own=caller.project)
             for job in jobs
         ],
         next_cursor=behind if count > behind else None,
@@ -63,10 +67,9 @@ async def page(manager: JobManager, caller: Caller, choice: JobChoice, *, limit:
     )
 
 
-def _silences(manager: JobManager, jobs: list[Job]) -> dict[str, float]:
+def _silences(manager: JobManager, jobs: list[Job], now: float) -> dict[str, float]:
     """Return how many seconds each running job has been silent."""
     running = [job for job in jobs if job.state is State.RUNNING]
-    now = time.time()
     written = {job.job_id: manager.places.store_of(job.job_id).last_output_at(job.job_id) for job in running}
     return {job.job_id: now - (written[job.job_id] or job.started_at or job.created_at) for job in running}
 
@@ -89,10 +92,11 @@ async def _left_behind(manager: JobManager, count: int, everywhere: int) -> str 
     return f"jobs of a moved project stay with its old path; these paths no longer exist: {told}{more}"
 
 
-def _row(job: Job, silent_s: float | None, note: str | None, engine: str | None, *, own: str) -> dict[str, Any]:
+def _row(
+    job: Job, now: float, silent_s: float | None, note: str | None, engine: str | None, *, own: str
+) -> dict[str, Any]:
     """Return a job as one compact row; directory and project are left out if they are the caller's own."""
-    now = time.time()
-    told = note or (job.reason if job.outcome is Outcome.COMPLETED and has_more_to_tell(job) else None)
+    told = note or (job.reason if job.outcome not in _SAYS_WHY and has_more_to_tell(job) else None)
     row = {
         "job_id": job.job_id,
         "name": job.name,
@@ -102,7 +106,7 @@ def _row(job: Job, silent_s: float | None, note: str | None, engine: str | None,
         "parent": job.parent,
         "project": None if job.project == own else job.project,
         "cwd": None if job.cwd == own else job.cwd,
-        "age_s": round(max(0.0, now - job.created_at)),
+        "age_s": round(max(0.0, now - job.created_at), 1),
         "duration_s": duration_of(job, now),
         "deadline_s": None if job.state is State.EXITED else _left(job, now),
         "silent_s": None if silent_s is None else round(max(0.0, silent_s), 1),

@@ -59,7 +59,8 @@ def within(jobs: list[Row], height: int) -> RenderableType:
 def beside(found: Listed) -> list[str]:
     """Return what there is to say beside a list: how many jobs it does not show, and what is missing."""
     more = f"{found.more} more (--all shows them)" if found.more else ""
-    elsewhere = f"{found.elsewhere} of other projects (--all-projects)" if found.elsewhere else ""
+    jobs = "1 job" if found.elsewhere == 1 else f"{found.elsewhere} jobs"
+    elsewhere = f"{jobs} of other projects (--all-projects shows them)" if found.elsewhere else ""
     counted = ", ".join(part for part in (more, elsewhere) if part)
     return [part for part in (counted, found.note) if part]
 

@@ -52,6 +52,30 @@ def test_json_has_the_same_fields_everywhere(cli: CommandLine) -> None:
     assert killed == {"job_id": started["job_id"], "name": "one", "status": "killed"} | killed
 
 
+def test_no_job_took_longer_than_it_is_old(cli: CommandLine) -> None:
+    live = cli.start("--", "sleep", "60")
+    ended = cli.start("--", "sleep 0.3")
+    cli("wait", ended)
+    rows = {row["job_id"]: row for row in cli.listed()}
+    for job_id in (live, ended):
+        assert 0 < round(rows[job_id]["duration_s"], 1) <= rows[job_id]["age_s"]
+    assert rows[live]["silent_s"] <= rows[live]["age_s"]
+
+
+def test_a_list_says_why_a_job_has_no_exit_code(cli: CommandLine) -> None:
+    before = cli.start("--stdin", "pipe", "--", "read line; exit 1")
+    never = cli.start("--after", before, "--", "true")
+    cli.ok("send", before, "go")
+    crashed = cli.start("--", "kill -SEGV $$")
+    cli("wait", never, crashed)
+    killed = cli.start("--", "sleep", "60")
+    cli.ok("kill", killed)
+    notes = {row["job_id"]: row.get("note", "") for row in cli.listed()}
+    assert before in notes[never]
+    assert "SIGSEGV" in notes[crashed]
+    assert (notes[before], notes[killed]) == ("", "")
+
+
 def test_list_is_newest_first_and_filtered(cli: CommandLine) -> None:
     ids = [cli.start("--name", name, "--", command) for name, command in (("a", "true"), ("b", "false"), ("a", "true"))]
     cli("wait", *ids)
