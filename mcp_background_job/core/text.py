@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime
 
 from mcp_background_job.errors import InvalidRequestError
@@ -46,6 +47,15 @@ def command_on_one_line(text: str, limit: int) -> str:
 def shortened(text: str, limit: int) -> str:
     """Return the text cut to ``limit`` characters, its lines as they are."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def end_of(text: str, limit: int) -> str:
+    """Return the end of a text, at most ``limit`` characters; of a cut text, "…" and then a whole word."""
+    if len(text) <= limit:
+        return text
+    kept = text[len(text) + 1 - limit :]
+    space = re.search(r"\s(?=\S)", kept)
+    return "…" + kept[space.start() if space else 0 :]
 
 
 def expanded(path: str) -> str:

@@ -27,7 +27,12 @@ AGENTS = {
     "opencode": "opencode",
 }
 
-RECORDINGS = [path.relative_to(FOLDER).with_suffix("").as_posix() for path in sorted(FOLDER.glob("*/**/*.jsonl"))]
+#: Name of each recording, such as ``codex/hi``: those of agents that have a row above.
+RECORDINGS = [
+    path.relative_to(FOLDER).with_suffix("").as_posix()
+    for agent in AGENTS
+    for path in sorted((FOLDER / agent).glob("**/*.jsonl"))
+]
 
 
 def agent_of(recording: str) -> str:
@@ -64,7 +69,9 @@ def told(parser: Parser, lines: list[bytes]) -> dict[str, Any]:
 
 
 def expected(agent: str) -> dict[str, Any]:
-    return json.loads((FOLDER / f"{agent}.expected.json").read_text())
+    """Return what the parser made of each recording of an agent; empty if that was not written yet."""
+    path = FOLDER / f"{agent}.expected.json"
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _write() -> None:

@@ -124,7 +124,14 @@ def test_a_program_that_fails_is_not_used_and_its_words_are_told(tmp_path: Path)
     _program(tmp_path, "gemini", "echo needs Node 20 >&2; exit 3")
     found = adapter_named("gemini").available({}, _path(tmp_path))
     assert found.path is None
-    assert "--version ended with exit code 3 (needs Node 20)" in found.reason
+    assert "--version ended with exit code 3 (needs Node 20); an agent must answer that" in found.reason
+    assert "install" not in found.reason  # it is there
+
+
+def test_the_words_of_a_program_that_fails_are_cut_before_a_whole_one(tmp_path: Path) -> None:
+    _program(tmp_path, "gemini", f"echo '{'trace back ' * 40}'; exit 1")
+    said = adapter_named("gemini").available({}, _path(tmp_path)).reason
+    assert re.search(r"exit code 1 \(… (trace|back) [a-z ]* trace back\); an agent", said), said
 
 
 def test_a_program_that_cannot_be_started_is_not_used(tmp_path: Path) -> None:
@@ -133,7 +140,7 @@ def test_a_program_that_cannot_be_started_is_not_used(tmp_path: Path) -> None:
     path.chmod(0o755)
     found = adapter_named("codex").available({}, _path(tmp_path))
     assert found.path is None
-    assert "cannot be started (No such file or directory)" in found.reason
+    assert found.reason == f"{path} cannot be started (No such file or directory); {SOURCES['codex']}"
 
 
 def test_a_program_that_names_no_version_is_used(tmp_path: Path) -> None:

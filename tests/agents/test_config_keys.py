@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from mcp_background_job.agents.adapters.by_program import ByProgram
 from mcp_background_job.agents.adapters.options import refuse_unknown
-from mcp_background_job.agents.adapters.table import ADAPTERS, adapter_named
+from mcp_background_job.agents.adapters.table import ADAPTERS, PROGRAMS, adapter_named
 from mcp_background_job.agents.requests.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.errors import InvalidRequestError
+from tests.agents.requests import request
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,24 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(backend: str, key:
 def test_all_keys_that_a_backend_knows_are_taken(backend: str) -> None:
     keys = adapter_named(backend).config_keys
     refuse_unknown(dict.fromkeys(keys), keys, backend)
+
+
+#: A value of each key that is not the one which an agent has without it.
+_OTHER: dict[str, Any] = {"model": "best", "full_access": True, "args": ["--more"], "interactive": False}
+
+
+@pytest.mark.parametrize("backend", PROGRAMS)
+def test_an_adapter_heeds_every_key_that_it_takes(backend: str) -> None:
+    adapter = adapter_named(backend)
+    usual = adapter.launch(request(), "/bin/agent")
+    for key in set(adapter.config_keys) - {"binary"}:
+        assert adapter.launch(request(**{key: _OTHER[key]}), "/bin/agent") != usual, (
+            f"{backend} takes backend_config.{key} and starts its agent as without it: leave {key} out of config_keys"
+        )
+
+
+def test_an_adapter_that_names_no_keys_takes_only_the_one_that_needs_no_heed() -> None:
+    assert ByProgram.config_keys == ("binary",)
 
 
 @pytest.mark.parametrize("backend", ADAPTERS)

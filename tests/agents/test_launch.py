@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import Any
 
 import pytest
 
+from mcp_background_job.agents.adapters.options import prompt_as_argument
 from mcp_background_job.agents.adapters.table import ADAPTERS, adapter_named
 from mcp_background_job.errors import InvalidRequestError
 from tests.agents.requests import request
@@ -70,6 +72,27 @@ def test_a_prompt_longer_than_an_argument_can_be_goes_to_stdin(name: str) -> Non
     assert launch.argv[0] == f"/bin/{name}"
     assert sum(map(len, launch.argv)) < 1000
     assert launch.stdin.endswith(b"x" * 300_000) or b"x" * 300_000 in launch.stdin
+
+
+def test_a_prompt_that_is_an_argument_reaches_the_agent_as_it_is() -> None:
+    for prompt in ("say - hi", "ü" * 65_535, "two\nlines"):
+        asked = prompt_as_argument(request(prompt), "parrot")
+        said = subprocess.run(["/bin/echo", asked], capture_output=True, check=True).stdout
+        assert said.decode() == f"{prompt}\n"
+    assert prompt_as_argument(request("half \ud800"), "parrot") == "half ?"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        ("--yolo", "the task begins with -, and parrot would take it for an option"),
+        ("ü" * 65_536, "the task has 131,072 bytes, .* at most 131,071; write it to a file"),
+        ("a\0b", "the task has a zero byte"),
+    ],
+)
+def test_a_prompt_that_cannot_be_an_argument_is_refused(prompt: str, told: str) -> None:
+    with pytest.raises(InvalidRequestError, match=told):
+        prompt_as_argument(request(prompt), "parrot")
 
 
 @pytest.mark.parametrize("name", RESUMED)

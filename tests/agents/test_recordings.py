@@ -1,13 +1,16 @@
-"""What the parsers make of what real agents printed."""
+"""What the parsers make of what real agents printed.
+
+These tests lead a person who adds an agent: each says in one sentence what is missing, and how to make it.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
-from mcp_background_job.agents.adapters.table import adapter_named
+from mcp_background_job.agents.adapters.table import PROGRAMS, adapter_named
 from mcp_background_job.core.run import EventType, RunStatus
 from tests.agents.recordings import AGENTS, FOLDER, RECORDINGS, adapter_of, agent_of, expected, lines_of, told
 
@@ -57,16 +60,57 @@ ENDS: dict[str, tuple[RunStatus, str | None]] = {
 }
 
 
+def _missing(sentence: str) -> NoReturn:
+    pytest.fail(sentence, pytrace=False)
+
+
+#: The command that an agent runs in its recording ``tool``: with output, and with an exit code.
+_COMMAND = "echo hello-from-tool; exit 3"
+
+
+@pytest.mark.parametrize("backend", PROGRAMS)
+def test_every_agent_has_recordings(backend: str) -> None:
+    folder = next((folder for folder, name in AGENTS.items() if name == backend), None)
+    if folder is None:
+        _missing(
+            f'AGENTS of tests/agents/recordings.py has no row for {backend}: add "{backend}": "{backend}", '
+            "which are the folder of its recordings and the name of its adapter"
+        )
+    if not any(agent_of(recording) == folder for recording in RECORDINGS):
+        _missing(
+            f"{backend} has no recording: write the lines that it prints, as they are, into "
+            f"tests/agents/recordings/{folder}/hi.jsonl"
+        )
+
+
+def test_every_folder_of_recordings_belongs_to_an_agent() -> None:
+    if strange := sorted({path.name for path in FOLDER.iterdir() if path.is_dir()} - set(AGENTS)):
+        _missing(
+            f"AGENTS of tests/agents/recordings.py has no row for tests/agents/recordings/{strange[0]}: add "
+            f'"{strange[0]}": and the name of its adapter'
+        )
+
+
 @pytest.mark.parametrize("recording", RECORDINGS)
 def test_a_recording_tells_the_same_events_as_ever(recording: str) -> None:
+    agent = agent_of(recording)
+    if recording not in expected(agent):
+        _missing(
+            f"tests/agents/recordings/{agent}.expected.json does not have {recording}: `python -m "
+            "tests.agents.recordings` writes it; check that it holds what the agent did, then commit it"
+        )
     made = told(adapter_named(adapter_of(recording)).parser(), lines_of(recording))
-    assert made == expected(agent_of(recording))[recording]
+    assert made == expected(agent)[recording]
 
 
 @pytest.mark.parametrize("recording", RECORDINGS)
 def test_a_recording_ends_as_its_agent_says(recording: str) -> None:
     parser = adapter_named(adapter_of(recording)).parser()
     told(parser, lines_of(recording))
+    if parser.end and recording not in ENDS:
+        reason = parser.end.data.get("reason")
+        row = f'"{recording}": (RunStatus.{parser.end.status.name}, {reason and json.dumps(reason)})'
+        _missing(f"ENDS of tests/agents/test_recordings.py has no row for {recording}: if its turn ended so, add {row}")
     end = parser.end and (parser.end.status, parser.end.data.get("reason"))
     assert end == ENDS.get(recording)
 
@@ -102,12 +146,21 @@ def test_the_first_and_the_terminal_events_are_left_to_whoever_runs_the_agent() 
     assert not theirs & {kind for kind, _ in _all_events()}
 
 
-def test_a_command_of_every_agent_is_told_with_its_line_and_its_output() -> None:
-    for recording in (f"{agent}/tool" for agent in AGENTS):
-        events = dict(expected(agent_of(recording))[recording]["events"])
-        assert "echo hello-from-tool; exit 3" in events["command_started"]["command"]
-        assert "hello-from-tool" in events["command_finished"]["output"]
-        assert events["command_started"]["id"] == events["command_finished"]["id"]
+@pytest.mark.parametrize("agent", AGENTS)
+def test_a_command_of_every_agent_is_told_with_its_line_and_its_output(agent: str) -> None:
+    made = expected(agent)
+    runs_commands = any(kind.startswith("command_") for told in made.values() for kind, _ in told["events"])
+    events = dict(made.get(f"{agent}/tool", {"events": []})["events"])
+    if not runs_commands and f"{agent}/tool" not in RECORDINGS:
+        return  # it has no tool that runs commands
+    if _COMMAND not in events.get("command_started", {}).get("command", "") or "command_finished" not in events:
+        _missing(
+            f"{agent} runs commands, and tests/agents/recordings/{agent}/tool.jsonl does not tell of `{_COMMAND}`: "
+            "record a run there in which the agent was asked to run exactly that, then `python -m "
+            "tests.agents.recordings` writes what is expected of it"
+        )
+    assert "hello-from-tool" in events["command_finished"]["output"]
+    assert events["command_started"]["id"] == events["command_finished"]["id"]
 
 
 def test_recordings_hold_no_path_of_a_machine() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_background_job.core.text import duration, one_line, real_path, size
+from mcp_background_job.core.text import duration, end_of, one_line, real_path, size
 from mcp_background_job.errors import InvalidRequestError
 
 
@@ -66,6 +66,23 @@ def test_one_line_is_one_line_within_its_limit(text: str, limit: int) -> None:
 
 def test_one_line_joins_lines_and_runs_of_blanks() -> None:
     assert one_line("for x in 1 2\n\tdo  echo $x\ndone", 80) == "for x in 1 2 do echo $x done"
+
+
+@given(st.text(), st.integers(2, 40))
+def test_the_end_of_a_text_is_within_its_limit_and_marked_if_it_is_cut(text: str, limit: int) -> None:
+    end = end_of(text, limit)
+    assert len(end) <= limit
+    assert end == text if len(text) <= limit else end[0] == "…" and text.endswith(end[1:])
+
+
+@pytest.mark.parametrize(
+    ("limit", "end"),
+    [(40, "Traceback (most recent call last): at 5"), (27, "… recent call last): at 5"), (3, "… 5"), (2, "…5")],
+)
+def test_the_end_of_a_text_begins_with_a_whole_word(limit: int, end: str) -> None:
+    assert end_of("Traceback (most recent call last): at 5", limit) == end
+    assert end_of("one long\nlast line", 13) == "…\nlast line"
+    assert end_of("oneword", 4) == "…ord"
 
 
 def test_a_path_is_followed_from_where_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ import io
 import re
 import sqlite3
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
@@ -20,7 +19,7 @@ from mcp_background_job.core.comfyui.batch import Batch
 from mcp_background_job.core.comfyui.download import Download
 from mcp_background_job.core.comfyui.session import Session, Tracked
 from mcp_background_job.core.comfyui.submission import End, Stage, Submission
-from mcp_background_job.core.run import Backend, EventType, RunStatus
+from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.core.states import STATUSES
 from mcp_background_job.core.waiting import Why
 from mcp_background_job.jobdir.layout import JobDir, RunDir, StateDir
@@ -36,7 +35,6 @@ REFERENCE = ROOT / "docs" / "reference"
 RUNS, JOBS, TOOLS, SETTINGS, COMMANDS, STATUSES_AND_ERRORS = (
     (REFERENCE / f"{page}.md").read_text() for page in ("runs", "jobs", "tools", "settings", "command-line", "statuses")
 )
-BACKENDS: tuple[str, ...] = get_args(Backend)
 FORMAT = (REFERENCE / "state-directory.md").read_text()
 
 #: What people read: all pages, and the files beside the README.
@@ -170,15 +168,9 @@ def test_the_format_describes_every_field_of_a_run(record: type[RunRecord | Chec
         assert f"`{field.name}`" in section, field.name
 
 
-@pytest.mark.parametrize("word", [*RunStatus, *EventType, *BACKENDS])
-def test_the_reference_explains_every_status_event_and_backend_of_runs(word: str) -> None:
+@pytest.mark.parametrize("word", [*RunStatus, *EventType])
+def test_the_reference_explains_every_status_and_event_of_runs(word: str) -> None:
     assert f"`{word}`" in RUNS
-
-
-def test_the_readme_names_every_backend() -> None:
-    section = README.split("\n## Agent runs\n")[1].split("\n## ")[0]
-    for backend in BACKENDS:
-        assert f"`{backend}`" in section
 
 
 def test_the_format_describes_the_journal_of_submissions() -> None:

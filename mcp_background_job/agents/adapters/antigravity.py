@@ -123,6 +123,7 @@ class AntigravityAdapter(OneTask):
     """Antigravity CLI. Attributes: see ``Adapter``."""
 
     name = "antigravity"
+    config_keys = options.OF_PROGRAMS
     capabilities: frozenset[Capability] = frozenset({"resume", "output_schema"})
     program = Program(
         name="agy",

@@ -87,7 +87,8 @@ class Launch:
     """How to start an agent.
 
     Attributes:
-        argv: the program and its arguments; never holds the prompt, which may be longer than an argument can be.
+        argv: the program and its arguments. The prompt belongs to ``stdin``, since it may be longer than an argument
+            can be; ``options.prompt_as_argument`` is for an agent that takes it nowhere else.
         env: variables to set beside the allowed ones.
         pass_env: names of our variables that the agent needs (its keys, its home), beyond the common allow-list.
         files: name and content of files to write into the run's directory before the start.
@@ -154,7 +155,7 @@ class Adapter(Protocol):
 
     Attributes:
         name: the value of ``backend`` that means it.
-        config_keys: the keys that its ``backend_config`` may have.
+        config_keys: the keys that its ``backend_config`` may have: only those that the adapter heeds.
         capabilities: what it can do besides working on a prompt.
         exit_is_result: only its exit code says how it ended, so 0 without a result is a success.
     """

@@ -19,7 +19,7 @@ class ByProgram:
     """An agent that is a program with arguments. Attributes: see ``Adapter``; and ``program``."""
 
     name: str
-    config_keys: tuple[str, ...] = options.OF_PROGRAMS
+    config_keys: tuple[str, ...] = ("binary",)  # `program` heeds it; an adapter names what it heeds itself
     exit_is_result = False
     program: Program
 

@@ -141,6 +141,7 @@ class CodexAdapter(OneTask):
     """Codex. Attributes: see ``Adapter``."""
 
     name = "codex"
+    config_keys = options.OF_PROGRAMS
     capabilities: frozenset[Capability] = frozenset({"resume", "output_schema"})
     program = Program(
         name="codex",

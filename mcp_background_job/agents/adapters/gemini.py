@@ -123,6 +123,7 @@ class GeminiAdapter(OneTask):
     """Gemini CLI. Attributes: see ``Adapter``."""
 
     name = "gemini"
+    config_keys = options.OF_PROGRAMS
     capabilities: frozenset[Capability] = frozenset({"resume"})
     program = Program(
         name="gemini",

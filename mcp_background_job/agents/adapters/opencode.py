@@ -130,6 +130,7 @@ class OpencodeAdapter(OneTask):
     """opencode. Attributes: see ``Adapter``."""
 
     name = "opencode"
+    config_keys = options.OF_PROGRAMS
     capabilities: frozenset[Capability] = frozenset({"resume"})
     program = Program(
         name="opencode",

@@ -9,8 +9,11 @@ from mcp_background_job.agents.adapters.base import RunRequest
 from mcp_background_job.core.nearest import nearest
 from mcp_background_job.errors import InvalidRequestError
 
-#: The keys for every agent whose program we start ourselves.
+#: The keys of most agents whose program we start ourselves: their adapters pass on the first three.
 OF_PROGRAMS = ("model", "full_access", "args", "binary")
+
+#: The bytes that Linux takes in one argument: 128 KiB with the zero byte behind them.
+_ARGUMENT_BYTES = 128 * 1024 - 1
 
 #: Characters of a key that an error quotes.
 _QUOTED = 60
@@ -114,6 +117,25 @@ def model_and_session(request: RunRequest, option: str) -> list[str]:
     """
     model, goes_on = string(request.config, "model"), session(request)
     return [*([f"--model={model}"] if model else []), *([f"{option}={goes_on}"] if goes_on else [])]
+
+
+def prompt_as_argument(request: RunRequest, agent: str) -> str:
+    """Return the prompt as an argument, for an agent that does not read it from stdin.
+
+    Raises:
+        InvalidRequestError: the prompt could be taken for an option, or does not fit into one argument.
+    """
+    prompt = request.prompt.encode(errors="replace")
+    if prompt.startswith(b"-"):
+        raise InvalidRequestError(f"the task begins with -, and {agent} would take it for an option; begin with a word")
+    if b"\0" in prompt:
+        raise InvalidRequestError(f"the task has a zero byte, and {agent} takes it as an argument; leave that byte out")
+    if len(prompt) > _ARGUMENT_BYTES:
+        raise InvalidRequestError(
+            f"the task has {len(prompt):,} bytes, and {agent} takes it as an argument: at most {_ARGUMENT_BYTES:,}; "
+            "write it to a file, and name the file in the task"
+        )
+    return prompt.decode()
 
 
 def refuse_schema(request: RunRequest, agent: str) -> None:

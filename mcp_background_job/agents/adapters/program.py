@@ -16,6 +16,7 @@ from typing import Any
 
 from mcp_background_job.agents.adapters.base import Availability
 from mcp_background_job.agents.adapters.options import string
+from mcp_background_job.core.text import end_of
 from mcp_background_job.errors import InvalidRequestError
 
 #: Seconds for an answer to ``--version``. A Node program on a cold disk and a busy machine has needed three. After this
@@ -24,6 +25,12 @@ VERSION_TIMEOUT_S = 5.0
 
 #: Bytes of that answer that are read.
 _ANSWER_BYTES = 10_000
+
+#: Characters of that answer that an error quotes.
+_TOLD = 200
+
+#: The program is there, so it would not help to install it.
+_MUST_ANSWER = "an agent must answer that with its version and exit code 0: run it yourself to see what is wrong"
 
 _VERSION = re.compile(r"\b\d{1,9}\.\d{1,9}(?:\.\d{1,9})?")
 
@@ -34,7 +41,8 @@ class Program:
 
     Attributes:
         name: its file name, as on PATH.
-        minimum: the oldest version that understands our arguments.
+        minimum: the oldest version that understands our arguments. A program whose answer to ``--version`` holds no
+            version is started all the same: builds of one's own have none.
         install: how to get it, as the end of a sentence.
     """
 
@@ -53,8 +61,10 @@ class Program:
             return Availability(None, reason=f"there is no program {where}; {self.install}")
         try:
             version = _version_of(path, environment)
+        except _NotStartedError as error:
+            return Availability(None, reason=f"{path} cannot be started ({error}); {self.install}")
         except _SilentError as error:
-            return Availability(None, reason=f"{path} --version {error}; {self.install}")
+            return Availability(None, reason=f"{path} --version {error}; {_MUST_ANSWER}")
         if version and _numbers(version) < self.minimum:
             oldest = ".".join(map(str, self.minimum))
             reason = f"{path} is version {version}, and at least {oldest} is needed; {self.install}"
@@ -83,8 +93,12 @@ def missing(name: str) -> str:
     return f"there is no {where}"
 
 
+class _NotStartedError(Exception):
+    """The program is there and cannot be started; the message says why."""
+
+
 class _SilentError(Exception):
-    """The program gives no version; the message goes on after its name."""
+    """The program fails when it is asked for its version; the message goes on after the question."""
 
 
 def _version_of(path: str, environment: Mapping[str, str]) -> str | None:
@@ -114,7 +128,7 @@ def _ask(path: str, _modified_ns: int, _size: int, environment: tuple[tuple[str,
                 start_new_session=True,
             )
         except OSError as error:
-            raise _SilentError(f"cannot be started ({error.strerror})") from error
+            raise _NotStartedError(error.strerror) from error
         try:
             exit_code = process.wait(VERSION_TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -127,5 +141,6 @@ def _ask(path: str, _modified_ns: int, _size: int, environment: tuple[tuple[str,
         answer.seek(0)
         said = answer.read(_ANSWER_BYTES).decode(errors="replace").strip()
     if exit_code:
-        raise _SilentError(f"ended with exit code {exit_code} ({said[-200:] or 'silently'})")
+        told = end_of(" ".join(said.split()), _TOLD) or "silently"
+        raise _SilentError(f"ended with exit code {exit_code} ({told})")
     return said

@@ -24,6 +24,7 @@ from mcp_background_job.agents.records import CancelIntent, Checkpoint, RunRecor
 from mcp_background_job.agents.temporary import remove_tree
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.core.text import end_of
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir import lock
@@ -40,8 +41,11 @@ _PIECE = 1024 * 1024
 #: not wait until the agent is silent.
 _VISIT_S = 0.5
 
-#: Bytes of stderr that the end of a failed agent shows: the cause is often there, and not on stdout.
+#: Characters of stderr that the end of a failed agent shows: the cause is often there, and not on stdout.
 _STDERR_TAIL = 2000
+
+#: Bytes that one character may have.
+_CHARACTER = 4
 
 
 @dataclass(frozen=True)
@@ -203,8 +207,8 @@ class _Writer:
         self.projection.end(replace(ending, data=data), max(over.at, self.state.updated_at))
 
     def _last_words(self) -> str:
-        tail = self._store.read_log_tail(self._record.job_id, _STDERR_TAIL, Stream.STDERR).data
-        return tail.decode("utf-8", "replace").strip()
+        tail = self._store.read_log_tail(self._record.job_id, _CHARACTER * _STDERR_TAIL, Stream.STDERR).data
+        return end_of(tail.decode("utf-8", "replace").strip(), _STDERR_TAIL)
 
     def commit(self) -> None:
         skip = self._splitter.skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from mcp_background_job.core.states import Outcome
-from mcp_background_job.core.text import one_line
+from mcp_background_job.core.text import end_of
 from mcp_background_job.executors.slurm import states
 from mcp_background_job.jobdir.layout import JobDir
 
@@ -62,7 +62,7 @@ def failure(job: JobDir, outcome: Outcome, why: str, native_id: str, nodes: str)
     ours = [line for line in text.splitlines() if line.startswith(_OURS)]
     if ours:
         return ours[-1].removeprefix(_OURS)
-    return f"{told}; its log says: {one_line(text[-_TOLD:], _TOLD)}" if text.strip() else told
+    return f"{told}; its log says: {end_of(' '.join(text.split()), _TOLD)}" if text.strip() else told
 
 
 def in_words(reason: str) -> str:

@@ -85,6 +85,17 @@ async def test_a_run_without_a_result_has_failed_and_says_why(
         assert events[-1]["data"]["stderr"] == "no key"
 
 
+async def test_the_end_of_a_long_stderr_is_marked_and_begins_with_a_whole_word(
+    runs: RunManager, agents: Agents
+) -> None:
+    run = await runs.spawn(agents.codex("print('Wörter ' * 5000, file=sys.stderr)\nsys.exit(1)\n"))
+
+    told = (await events_until(runs, run))[-1]["data"]["stderr"]
+
+    assert set(told.split()) == {"…", "Wörter"}
+    assert 1900 < len(told) <= 2000
+
+
 async def test_whoever_asks_for_a_run_alone_is_told_why_it_failed(runs: RunManager, agents: Agents) -> None:
     run = await runs.spawn(agents.command("sh", "-c", "echo working; echo no key >&2; exit 3"))
     await events_until(runs, run)
