@@ -11,7 +11,7 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import State
 from mcp_background_job.core.values import frozen
-from mcp_background_job.errors import InvalidRequestError, StateDirError, UnknownJobError
+from mcp_background_job.errors import BackgroundJobError, InvalidRequestError, StateDirError, UnknownJobError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
@@ -143,7 +143,12 @@ class Starter:
         is_whole = asked.request.environment is not None or self._places.named(asked.request.on).is_apart
         inherited = Inherited({}, source="") if is_whole else await self._inheritance.get()
         spec, job = await lanes.write(self._prepared, asked, inherited)
-        submitted = await self._places.launch(spec, wait_for_report=asked.wait_for_report)
+        try:
+            submitted = await self._places.launch(spec, wait_for_report=asked.wait_for_report)
+        except BackgroundJobError:
+            if await lanes.look(self._places.store_of(job.job_id).is_recorded, job.job_id):
+                await self._index.put([job])  # it is on record, and can be asked for by its name
+            raise
         state = State.QUEUED if submitted.queued else State.RUNNING
         return Started(replace(job, state=state), submitted.pid, note=inherited.note)
 

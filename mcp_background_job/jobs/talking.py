@@ -108,9 +108,15 @@ class Talker:
             async with await self._connected(job, what) as channel:
                 yield channel
         except RunnerTimeoutError as error:
-            raise RunnerSilentError(
-                f"the runner of job {job.label} does not answer; kill_job stops both it and the job"
-            ) from error
+            raise RunnerSilentError(await self._silence(job, error)) from error
+
+    async def _silence(self, job: Job, error: RunnerTimeoutError) -> str:
+        seen = (await lanes.look(self._places.look, [job.job_id])).get(job.job_id)
+        if seen is None or seen.engine is None:
+            return f"the runner of job {job.label} does not answer; kill_job stops both it and the job"
+        # On the way to a runner on a node, more than the runner can be silent.
+        why = seen.engine_note or str(error)
+        return f"the runner of job {job.label} cannot be reached: {why}; try again later, or stop the job with kill_job"
 
     async def _way(self, job: Job) -> str:
         """Return what to do for a job that takes input, after one that has ended without."""

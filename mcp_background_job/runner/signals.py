@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 
+#: Engines and their users send these to a runner and mean its job: save what you have, say, before time is over.
+PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2)
+
 
 def settle() -> None:
-    """Take notice of what asks a runner to end, and none of what would end it by accident.
+    """Take notice of what asks a runner to end, or is meant for its job, and none of what would end it by accident.
 
     Done once before runners are forked: in each of them it would touch, and so copy, a hundred kilobytes.
     """
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, *PASSED_ON):
         signal.signal(number, take_notice)
     for number in (signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)

@@ -336,6 +336,9 @@ class Supervisor:
         numbers = os.read(self._wake_up, 4096)
         if signal.SIGCHLD in numbers:
             self._reap()
+        for number in signals.PASSED_ON:
+            if number in numbers:
+                self._family.signal_handlers(number)
         for number in (signal.SIGTERM, signal.SIGINT):
             if number in numbers:
                 why = f"its runner received {signal.Signals(number).name}{self._from_elsewhere()}"

@@ -255,6 +255,11 @@ class Slurm(Cluster):
         wait_until(lambda: state.exists() and mark.encode() in state.read_bytes(), "the state of the controller")
         self.run("scancel", native_id)
 
+    @property
+    def answers(self) -> bool:
+        """Whether the controller answers."""
+        return bool(self._state_of_nodes())
+
     def _state_of_nodes(self) -> list[str]:
         argv = ["sinfo", "-h", "-N", "-o", "%T"]
         asked = subprocess.run(

@@ -103,6 +103,10 @@ async def test_a_stranger_who_has_the_id_is_not_cancelled(
     await place.launch(spec, wait_for_report=True)
     runs(place.store.job(spec.job_id), "800")
     slurm.jobs["800"] = slurm.jobs["800"]._replace(job_id="", state="RUNNING")
+    with pytest.raises(RunnerSilentError, match="may be alive"):  # its runner has just written something
+        await place.cancel(spec.job_id, a_stop())
+    assert seen(place, spec).state is State.RUNNING
+    monkeypatch.setattr("mcp_background_job.executors.slurm.seeing._SIGN_OF_LIFE_S", -1.0)
     await place.cancel(spec.job_id, a_stop())
     assert slurm.jobs["800"].state == "RUNNING"
     assert not [asked for asked in slurm.asked if asked.startswith("scancel")]

@@ -86,6 +86,30 @@ def test_a_look_waits_for_a_silent_slurm_no_longer_than_is_noticed(
     assert one.picture.answered_at > 0.0
 
 
+def test_a_look_that_has_only_a_very_old_answer_waits_until_slurm_counts_as_silent(
+    slurm: FakeSlurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(watcher, "_OVERDUE_S", 0.1)
+    one = Watcher(str(tmp_path), slurm, called="squeue", poll_s=0.0)
+    one.ask().join()
+    may_answer = threading.Event()
+
+    def queue() -> list[Line]:
+        may_answer.wait(PATIENCE_S)
+        return []
+
+    monkeypatch.setattr(slurm, "queue", queue)
+    answered_at = one.picture.answered_at
+    monkeypatch.setattr(watcher, "_OLD_S", 0.0)
+    try:
+        assert one.look().answered_at == answered_at
+        assert one.stale_since == answered_at
+    finally:
+        may_answer.set()
+    one.ask().join()
+
+
 def test_who_does_not_answer_for_a_while_is_silent_before_he_is_given_up(
     slurm: FakeSlurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

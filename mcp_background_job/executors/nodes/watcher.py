@@ -29,6 +29,10 @@ POLL_S = 15.0
 #: Seconds that a look waits for a fresh answer: squeue takes 0.02 s, and 0.2 s if there are thousands of jobs.
 PATIENCE_S = 0.2
 
+#: An answer older than this is worth a longer wait, until the engine counts as not answering: a command that looks once
+#: would never learn that, and on a busy cluster never get a fresh answer.
+_OLD_S = 60.0
+
 #: squeue gives up a missing controller after nine seconds, and we give up a hanging one after twelve. Long before that,
 #: after so many seconds, the engine counts as not answering.
 _OVERDUE_S = 2.0
@@ -128,14 +132,14 @@ class Watcher:
         return answered_at if is_overdue or self._failed_at > answered_at else None
 
     def look(self) -> Picture:
-        """Return the engine's answer; an old one is renewed, for which this waits only a moment."""
+        """Return the engine's answer; an old one is renewed, which is waited for: longer if it is very old."""
         picture = self.picture
         now = time.time()
         if now - max(picture.answered_at, self._asked_at) < self._poll_s:
             return picture
         asking = self.ask()
         if self.stale_since is None:  # do not wait for a silent engine
-            asking.join(PATIENCE_S)
+            asking.join(PATIENCE_S if now - picture.answered_at < _OLD_S else _OVERDUE_S + PATIENCE_S)
         return self.picture
 
     def wait_for_turn(self) -> None:

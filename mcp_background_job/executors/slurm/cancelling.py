@@ -18,12 +18,12 @@ from mcp_background_job.executors.base import Cancelled
 from mcp_background_job.executors.nodes import claims
 from mcp_background_job.executors.nodes.claims import Claim
 from mcp_background_job.executors.nodes.ending import end
-from mcp_background_job.executors.nodes.stopping import Connect, killed_by, lost, tell_to_stop
+from mcp_background_job.executors.nodes.stopping import Connect, killed_by, tell_to_stop
 from mcp_background_job.executors.nodes.store import NodeStore
 from mcp_background_job.executors.nodes.watcher import Line
 from mcp_background_job.executors.slurm import states
 from mcp_background_job.executors.slurm.commands import Commands
-from mcp_background_job.executors.slurm.seeing import Seeing
+from mcp_background_job.executors.slurm.seeing import Seeing, lives
 from mcp_background_job.jobdir.ancestry import withdrawn
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.records import StopRequest
@@ -64,6 +64,8 @@ class Cancelling:
                 if await lanes.lasting(self._withdraw, job_id, request):
                     return Cancelled(was_live=True)
                 continue  # a runner has just taken it
+            if await self._is_suspended(job_id, claim.native_id):  # its runner would answer nobody
+                break
             try:
                 return await tell_to_stop(self._connect, job_id, request)
             except NoRunnerError:  # its runner is starting or ending
@@ -119,9 +121,27 @@ class Cancelling:
                     f"that it is {line.state}; its node may be off, and Slurm will say so in time"
                 )
             await asyncio.sleep(_BETWEEN_LOOKS_S)
-        gone = f"Slurm has no job {native_id} of ours any more, and its runner has not reported how it ended"
-        await lanes.write(end, self._store, job_id, killed_by("Slurm", request) if was_live else lost(gone))
-        return Cancelled(was_live)
+        if was_live:
+            await lanes.write(end, self._store, job_id, killed_by("Slurm", request))
+            return Cancelled(was_live=True)
+        if line is None and await lanes.look(lives, job, time.time()):
+            raise RunnerSilentError(
+                f"job {job_id} may be alive: Slurm has no job {native_id} of ours any more, as after a controller has "
+                f"lost its state, and its runner on {claim.node or 'its node'} cannot be reached, but wrote something "
+                "within the last two minutes; try again later, or end it on its node"
+            )
+        await lanes.write(end, self._store, job_id, await lanes.look(self._seeing.end_in_slurm, job, line))
+        return Cancelled(was_live=False)
+
+    async def _is_suspended(self, job_id: str, native_id: str) -> bool:
+        """Tell whether Slurm has suspended a job, and has not resumed it meanwhile."""
+        if not await lanes.look(self._seeing.is_suspended, job_id):
+            return False
+        try:
+            line = await self._line(job_id, native_id)
+        except EngineUnreachableError:  # the runner will tell
+            return False
+        return line is not None and line.state == states.SUSPENDED
 
     async def _line(self, job_id: str, native_id: str) -> Line | None:
         """Return Slurm's entry for a job, ``None`` if it has none that is ours."""

@@ -16,7 +16,7 @@ from mcp_background_job.executors.nodes.signs import changed_at
 from mcp_background_job.executors.nodes.store import NodeStore
 from mcp_background_job.executors.nodes.submitting import behind
 from mcp_background_job.executors.nodes.verdicts import Verdict
-from mcp_background_job.executors.nodes.watcher import Known, Picture, Watcher
+from mcp_background_job.executors.nodes.watcher import Known, Line, Picture, Watcher
 from mcp_background_job.executors.slurm import late, states, words
 from mcp_background_job.executors.slurm.submitting import REPEAT_AFTER_S
 from mcp_background_job.jobdir.ancestry import withdrawn
@@ -125,8 +125,9 @@ class Seeing:
             state=verdict.state,
             engine=self._engine(noted, known, claim),
             engine_note=words.note(
-                None if claim else word,
+                word,
                 current.line.reason if current else "",
+                is_claimed=claim is not None,
                 is_confirmed=claim is not None or bool(noted.native_id or known),
             ),
             stale_since=stale_since,
@@ -145,8 +146,20 @@ class Seeing:
         is_asked_since = picture.answered_at > noted.asked_at + REPEAT_AFTER_S
         is_ours = noted.cluster == self._cluster
         # An unconfirmed job will be submitted again: nothing is known of it.
-        is_believed = is_ours and is_asked_since and bool(noted.native_id) and not _lives(job, picture.answered_at)
+        is_believed = is_ours and is_asked_since and bool(noted.native_id) and not lives(job, picture.answered_at)
         return (states.GONE if is_believed else None), None
+
+    def is_suspended(self, job_id: str) -> bool:
+        """Tell whether Slurm has suspended a job, as far as is known."""
+        claim = claims.claim_of(self._store.job(job_id))
+        known = self._watcher.picture.jobs.get(job_id, [])
+        return word_of(known, claim.native_id if claim else "")[0] == states.SUSPENDED
+
+    def end_in_slurm(self, job: JobDir, line: Line | None) -> Exit:
+        """Return how a job ended that its runner has not reported; ``line``: what Slurm has of it, if anything."""
+        outcome, why = states.end_of(line.state if line else states.GONE, is_claimed=claims.is_claimed(job))
+        by = Known(line, time.time()) if line else self.noted(job)
+        return self._record(job, told(job), Verdict(State.EXITED, outcome, why), by)
 
     def _is_settled(self, picture: Picture, current: Known | None) -> bool:
         if current is None:  # then the runner has given no sign for even longer
@@ -191,6 +204,6 @@ def word_of(known: list[Known], claimed_by: str) -> tuple[str, Known | None]:
     return found[1], next((one for one in known if one.line.native_id == found[0]), None)
 
 
-def _lives(job: JobDir, now: float) -> bool:
+def lives(job: JobDir, now: float) -> bool:
     """Tell whether a runner has written anything into a job's directory lately."""
     return now - changed_at((job.path, job.usage, job.log, job.status)) < _SIGN_OF_LIFE_S

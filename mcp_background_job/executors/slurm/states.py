@@ -15,8 +15,11 @@ PENDING = frozenset(
     ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT")
 )
 
+#: The word for a job whose processes are stopped, its runner's among them.
+SUSPENDED = "SUSPENDED"
+
 #: The words for a job that has begun, and is not over.
-LIVE = frozenset(("RUNNING", "SUSPENDED", "COMPLETING", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"))
+LIVE = frozenset(("RUNNING", SUSPENDED, "COMPLETING", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"))
 
 #: The words for a job that is over: how it ended if its runner did not say so, and why, in words.
 ENDED: dict[str, tuple[Outcome, str]] = {
@@ -31,12 +34,22 @@ ENDED: dict[str, tuple[Outcome, str]] = {
     "COMPLETED": (Outcome.LOST, "it is over in Slurm, and its runner has not reported how it ended"),
 }
 
+#: The same word if a runner had taken the job.
+_RUNNER_DIED = (Outcome.FAILED, "its runner died on its node, and has not reported how it ended")
+
 _GONE_END = (Outcome.LOST, "Slurm no longer knows it, so its end is unknown")
 
 
 def is_over(word: str | None) -> bool:
     """Tell whether Slurm says that a job is over, or does not know it."""
     return word is not None and (word == GONE or word in ENDED)
+
+
+def end_of(word: str, *, is_claimed: bool) -> tuple[Outcome, str]:
+    """Return how a job ended that is over in Slurm, or unknown there, and why, if its runner has not said so."""
+    if word == GONE:
+        return _GONE_END
+    return _RUNNER_DIED if word == "FAILED" and is_claimed else ENDED[word]
 
 
 def judge(word: str | None, *, reported: State | None, is_claimed: bool, is_settled: bool) -> Verdict:
@@ -48,9 +61,7 @@ def judge(word: str | None, *, reported: State | None, is_claimed: bool, is_sett
         is_claimed: whether a runner has taken the job.
         is_settled: whether Slurm has said so for longer than files of another machine take to appear.
     """
-    end = None
-    if is_over(word) and is_settled:
-        end = _GONE_END if word == GONE else ENDED[word or GONE]
+    end = end_of(word or GONE, is_claimed=is_claimed) if is_over(word) and is_settled else None
     # A word that this release does not know ends no job.
     return verdicts.judge(end, reported=reported, has_begun=is_claimed or word in LIVE)
 

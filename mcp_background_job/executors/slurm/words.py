@@ -21,10 +21,20 @@ _REASONS = {
     "PartitionTimeLimit": "it asks for more time than its partition gives",
     "PartitionNodeLimit": "it asks for more nodes than its partition has",
     "PartitionDown": "its partition is down",
+    "PartitionInactive": "its partition is inactive",
+    "PartitionConfig": "it asks for more than its partition has, so it never starts",
+    "BadConstraints": "no node has what it asks for, so it never starts",
+    "InvalidAccount": "its account is not valid",
+    "InvalidQOS": "its qos is not valid",
+    "NodeDown": "a node that it asks for is down",
+    "Nodes_required_for_job_are_DOWN": "the nodes that it asks for are down, drained or reserved",
     "ReqNodeNotAvail": "the nodes that it asks for are not available",
     "Reservation": "its reservation has not begun",
     "Licenses": "the licenses that it asks for are in use",
 }
+
+#: Reasons that begin so are of many kinds, one for each limit that a site can set.
+_LIMITS = ("Assoc", "QOS")
 
 #: Bytes at the end of Slurm's log that are searched for the error, and characters of it that are shown.
 _TAIL = 4096
@@ -41,12 +51,12 @@ def engine(native_id: str, node: str, gpus: int) -> str:
     return f"Slurm {native_id}{where}{what}" if native_id else "Slurm"
 
 
-def note(word: str | None, reason: str, *, is_confirmed: bool) -> str | None:
+def note(word: str | None, reason: str, *, is_claimed: bool, is_confirmed: bool) -> str | None:
     """Return the relevant remark of Slurm on a live job, ``None`` if there is none."""
-    if word in states.PENDING:
+    if word in states.PENDING and not is_claimed:
         return f"waits in Slurm: {in_words(reason)}"
-    if word == "SUSPENDED":
-        return "Slurm has suspended it"
+    if word == states.SUSPENDED:
+        return "Slurm has suspended it: until it is resumed there, its runner answers nobody, and only a kill works"
     return None if is_confirmed else "Slurm has not confirmed that it has the job; it is submitted again if it has not"
 
 
@@ -67,7 +77,8 @@ def failure(job: JobDir, outcome: Outcome, why: str, native_id: str, nodes: str)
 
 def in_words(reason: str) -> str:
     """Return Slurm's reason in plain words, followed by Slurm's own."""
-    words = _REASONS.get(reason.partition(",")[0].strip("()"))
+    name = reason.partition(",")[0].strip("()")
+    words = _REASONS.get(name) or ("it is held by a limit of its account or qos" if name.startswith(_LIMITS) else "")
     return f"{words} ({reason})" if words else reason or "it gives no reason"
 
 
