@@ -83,6 +83,10 @@ class LaunchError(BackgroundJobError):
     code = "launch_failed"
 
 
+class AfterFailedError(LaunchError):
+    """A job that this one was to run after did not complete. This one is on record, and will never be started."""
+
+
 class JobEndedError(BackgroundJobError):
     """The request needs a live job, and this one has ended."""
 

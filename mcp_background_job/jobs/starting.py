@@ -11,7 +11,13 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import State
 from mcp_background_job.core.values import frozen
-from mcp_background_job.errors import BackgroundJobError, InvalidRequestError, StateDirError, UnknownJobError
+from mcp_background_job.errors import (
+    AfterFailedError,
+    BackgroundJobError,
+    InvalidRequestError,
+    StateDirError,
+    UnknownJobError,
+)
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
@@ -145,6 +151,8 @@ class Starter:
         spec, job = await lanes.write(self._prepared, asked, inherited)
         try:
             submitted = await self._places.launch(spec, wait_for_report=asked.wait_for_report)
+        except AfterFailedError:  # had the other job failed a moment later, this one would be on record just so
+            return Started((await self._looker.look(job))[0], None, note=inherited.note)
         except BackgroundJobError:
             if await lanes.look(self._places.store_of(job.job_id).is_recorded, job.job_id):
                 await self._index.put([job])  # it is on record, and can be asked for by its name

@@ -145,6 +145,15 @@ async def test_what_did_not_come_before_the_end_is_named(client: Caller) -> None
     assert 'no new output matches "up"' in row["note"]
 
 
+async def test_a_job_behind_one_that_has_failed_is_on_record(client: Caller) -> None:
+    first = await client.facts("execute_command", command="exit 6", wait_s=WAIT_S)
+    for wait_s in (0, WAIT_S):
+        job = await client.facts("execute_command", command="true", after=[first["job_id"]], wait_s=wait_s)
+        assert (job["status"], job.get("exit_code")) == ("failed", None)
+        assert job["reason"] == f"not started: job {first['job_id']}, which it was to run after, ended as failed"
+        assert (await client.facts("get_job_status", job_id=job["job_id"]))["reason"] == job["reason"]
+
+
 async def test_a_wait_ends_in_silence(client: Caller) -> None:
     job = await client.facts("execute_command", command="echo once; sleep 60", until="idle:0.5", wait_s=WAIT_S)
     assert job["why"] == "idle"

@@ -30,7 +30,8 @@ TABLE = {
     "8": "There is no such job.",
     "124": "`wait`: its `--timeout` ran out, and the job runs on. The job's own time limit (`run --timeout`) gives "
     "another code: see below.",
-    "125": "An internal error; or the output cannot be written. `wait` and `run --follow`: the job is lost, was never "
+    "125": "An internal error; or the output cannot be written. `run`: the job will never start, since a job that it "
+    "was to run after did not complete. `wait` and `run --follow`: the job is lost, was never "
     "started, or was stopped and exited with 0.",
     "128+n": "`wait` and `run --follow`: signal n ended the job: 143 for SIGTERM, 137 for SIGKILL.",
     "130": "Ctrl-C ended the command. A job that was waited for or followed runs on.",

@@ -95,7 +95,7 @@ async def _run(manager: JobManager, request: StartRequest, *, follow: bool, as_j
         terminal.say(started.sentence(job))
         return await _follow(manager, job.job)
     await started.report(manager, job, as_json=as_json)
-    return exit_codes.OK
+    return exit_codes.TROUBLE if started.is_never(job) else exit_codes.OK
 
 
 async def _follow(manager: JobManager, job: Job) -> int:

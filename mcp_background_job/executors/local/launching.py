@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcp_background_job.core.states import State
-from mcp_background_job.errors import LaunchError, TooManyDescendantsError
+from mcp_background_job.errors import AfterFailedError, LaunchError, TooManyDescendantsError
 from mcp_background_job.executors import interrupts, lanes, looping
 from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.base import Submitted
@@ -40,11 +40,11 @@ class Launching:
             return await self._background.despite_cancellation(self._launch(spec, wait_for_report=wait_for_report))
         with interrupts.held():
             submitted = await self._at_once(spec, wait_for_report=True)
-        return submitted or await self._from_queue(spec.job_id, wait_for_report=wait_for_report)
+        return submitted or await self._from_queue(spec, wait_for_report=wait_for_report)
 
     async def _launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
         submitted = await self._at_once(spec, wait_for_report=wait_for_report)
-        return submitted or await self._from_queue(spec.job_id, wait_for_report=wait_for_report)
+        return submitted or await self._from_queue(spec, wait_for_report=wait_for_report)
 
     async def _at_once(self, spec: Spec, *, wait_for_report: bool) -> Submitted | None:
         """Record a job and start it; ``None`` if it is in the queue instead."""
@@ -90,13 +90,14 @@ class Launching:
             end_unowned(self._store.job(spec.job_id), ancestry.withdrawn(stop))  # or another was quicker
         return stop is None
 
-    async def _from_queue(self, job_id: str, *, wait_for_report: bool) -> Submitted:
-        launch = (await self._queue.serve()).get(job_id)
+    async def _from_queue(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
+        launch = (await self._queue.serve()).get(spec.job_id)
         if launch and wait_for_report:
             await launch
-        seen = await lanes.look(self._store.observe, job_id)
+        seen = await lanes.look(self._store.observe, spec.job_id)
         if seen.exit and seen.exit.started_at is None:
-            raise LaunchError(seen.exit.reason)
+            is_hopeless = spec.after and launch is None
+            raise (AfterFailedError if is_hopeless else LaunchError)(seen.exit.reason)
         return Submitted(
             pid=seen.status.pid if seen.status else None,
             queued=seen.state is State.QUEUED and launch is None,

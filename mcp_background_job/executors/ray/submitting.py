@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import (
+    AfterFailedError,
     EngineUnreachableError,
     InvalidRequestError,
     LaunchError,
@@ -119,16 +120,16 @@ class Submitting(NodeSubmitting):
         """Tell whether the jobs have completed that a job runs after: Ray has no such wishes.
 
         Raises:
-            LaunchError: one of them has failed or is gone.
+            AfterFailedError: one of them has failed or is gone.
         """
         for other in spec.after:
             seen = told(self._store.job(other))
             if seen.state is not State.EXITED:
                 if not self._store.has(other):
-                    raise LaunchError(behind(other, None))
+                    raise AfterFailedError(behind(other, None))
                 return False
             if seen.outcome is not Outcome.COMPLETED:
-                raise LaunchError(behind(other, seen.outcome))
+                raise AfterFailedError(behind(other, seen.outcome))
         return True
 
     def _check(self, asked: Options, nodes: list[Node]) -> None:

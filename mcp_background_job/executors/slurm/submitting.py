@@ -16,7 +16,7 @@ import time
 
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.core.values import frozen
-from mcp_background_job.errors import EngineUnreachableError, InvalidRequestError, LaunchError
+from mcp_background_job.errors import AfterFailedError, EngineUnreachableError, InvalidRequestError, LaunchError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.family import Family
@@ -162,7 +162,7 @@ class Submitting(NodeSubmitting):
         """Return the arguments that make Slurm start a job after others.
 
         Raises:
-            LaunchError: one of them has failed.
+            AfterFailedError: one of them has failed.
             UnsureError: Slurm is not known to have one of them.
         """
         needed: list[str] = []
@@ -170,7 +170,7 @@ class Submitting(NodeSubmitting):
             seen = told(self._store.job(other))
             if seen.state is State.EXITED:
                 if seen.outcome is not Outcome.COMPLETED:
-                    raise LaunchError(behind(other, seen.outcome))
+                    raise AfterFailedError(behind(other, seen.outcome))
                 continue
             noted, claim = native.read(self._store.job(other)), claims.claim_of(self._store.job(other))
             native_id = (claim and claim.native_id) or (noted.native_id if noted else "")

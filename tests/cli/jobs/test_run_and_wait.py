@@ -180,6 +180,27 @@ def test_a_job_waits_for_the_one_it_comes_after(cli: CommandLine) -> None:
     assert cli("wait", second).returncode == 9
 
 
+@pytest.mark.parametrize("is_early", [False, True], ids=["fails later", "has failed"])
+def test_a_job_behind_one_that_fails_is_on_record_whenever_that_is(cli: CommandLine, *, is_early: bool) -> None:
+    first = cli.start("--stdin", "pipe", "--", "read line; exit 6")
+    if is_early:
+        cli.ok("send", first, "go")
+        cli("wait", first)
+    done = cli("run", "--name", "deploy", "--after", first, "--", "true")
+    assert done.returncode == (125 if is_early else 0)
+    if is_early:
+        assert f"`deploy` failed: not started: job {first}" in done.stderr.decode()
+    else:
+        cli.ok("send", first, "go")
+    assert cli("wait", "deploy").returncode == 125
+    status = cli.status("deploy")
+    assert (status["job_id"], status["status"]) == (done.stdout.decode().strip(), "failed")
+    assert status["reason"] == f"not started: job {first}, which it was to run after, ended as failed"
+    followed = cli("run", "--follow", "--after", "deploy", "--", "true")
+    assert followed.returncode == 125
+    assert b"failed: not started" in followed.stderr
+
+
 def test_a_job_that_is_never_started_is_no_success(cli: CommandLine) -> None:
     first = cli.start("--stdin", "pipe", "--", "read line; exit 1")
     second = cli.start("--after", first, "--", "true")

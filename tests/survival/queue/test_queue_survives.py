@@ -118,9 +118,10 @@ async def test_a_job_after_one_that_does_not_exist_is_refused_and_nothing_is_wri
 @pytest.mark.requirement("after.failure")
 async def test_a_job_after_one_that_has_failed_already_is_told_at_once(manager: JobManager) -> None:
     first = await ended(manager, await start(manager, "exit 3"))
-    with pytest.raises(Exception, match="ended as failed"):
-        await start(manager, "true", after=(first.job_id,))
-    assert (await manager.list())[0].status == "failed"
+    behind = await start(manager, "true", after=(first.job_id,))
+    assert (behind.status, behind.started_at) == ("failed", None)
+    assert behind.reason.endswith("ended as failed")
+    assert (await manager.list())[0].job_id == behind.job_id
 
 
 @pytest.mark.requirement("queue.no_server")
