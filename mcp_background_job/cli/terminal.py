@@ -10,6 +10,7 @@ import sys
 from functools import cache
 from typing import Any, TextIO
 
+from mcp_background_job.cli import fields
 from mcp_background_job.cli.wording import PROGRAM, typed
 from mcp_background_job.cli.wrapping import wrapped
 from mcp_background_job.core.output.harmless import shown, shown_in_json
@@ -34,11 +35,21 @@ def paragraph(text: str, *, indent: str = "") -> None:
     """Write a sentence of a result: on one line for a pipe, wrapped between words on a terminal.
 
     Args:
-        text: the sentence, on one line.
+        text: the sentence; a line end in it becomes a space.
         indent: what the lines behind the first begin with.
     """
-    safe = shown(utf8(text))
+    safe = shown(" ".join(utf8(text).split("\n")))
     line(fitted(safe, indent=indent) if for_people() else safe)
+
+
+def label(name: str) -> str:
+    """Return what a field is called: words for people, the name in JSON for a pipe."""
+    return fields.label(name) if for_people() else name
+
+
+def value(name: str, known: Any) -> str:
+    """Return how the value of a field reads: with its unit for people, as in JSON for a pipe."""
+    return fields.value(name, known) if for_people() else str(known)
 
 
 def fact(label: str, text: str, width: int) -> None:

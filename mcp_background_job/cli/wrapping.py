@@ -34,6 +34,8 @@ def wrapped(text: str, width: int, indent: str = "") -> str:
         width: of the window.
         indent: what the lines behind the first begin with.
     """
+    if cells(text) <= width and "\n" not in text:
+        return text
     lines = list[str]()
     line = ""
     for space, word in _WORDS.findall(text):

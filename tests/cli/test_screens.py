@@ -7,16 +7,28 @@ import pty
 import re
 import sys
 import termios
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
 
 from mcp_background_job.cli import exit_codes, main, terminal
+from mcp_background_job.cli.comfyui import inventory
+from mcp_background_job.cli.comfyui import show as comfyui_show
+from mcp_background_job.cli.comfyui import status as comfyui_status
+from mcp_background_job.cli.comfyui.batches import ending
+from mcp_background_job.cli.comfyui.prompts import failures
+from mcp_background_job.cli.comfyui.prompts.bar import Bar
 from mcp_background_job.cli.doctor.doctor import _section
 from mcp_background_job.cli.jobs import rows
 from mcp_background_job.cli.jobs.status import _write_line
+from mcp_background_job.cli.runs import letters, watching
+from mcp_background_job.cli.runs import views as runs
+from mcp_background_job.cli.runs.transcript import Line
 
 WIDTHS = [60, 80, 200]
+
+AT = "2026-11-29T06:09:47+00:00"
 
 PATH = "/home/somebody/.local/state/mcp-background-job/jobs/j59ckf/output.log.of-a-name-that-is-wider-than-any-window"
 SENTENCE = (
@@ -111,6 +123,106 @@ def test_people_read_words_and_pipes_the_names_of_json(field: str, label: str, m
         monkeypatch.setattr(sys, "stdout", stream)
         _write_line(field, "1")
         assert stream.getvalue()[:18].strip() == told
+
+
+PROMPT_ID = "8c240b53-c23a-4d35-bc80-56bba9ea9697"
+TOLD = "what is told of it in many words " * 8
+RUN = {"run_id": "r7ds5px", "agent_name": "bob", "status": "cancelled", "summary": TOLD, "created_at": AT}
+FAILURE = {
+    "prompt_id": PROMPT_ID,
+    "note": "a cat",
+    "cause": TOLD,
+    "message": TOLD,
+    "node": "3",
+    "type": "Error",
+}
+BATCH = {
+    "batch_id": "b3ezmvc",
+    "status": "failed",
+    "total": 3,
+    "counts": {"succeeded": 1, "failed": 2, "canceled": 0, "running": 0},
+    "note": TOLD,
+}
+
+#: What is told of jobs, runs and prompts in sentences and lists, by whoever writes them.
+WRITERS: dict[str, Callable[[], object]] = {
+    "an event of a run": lambda: runs.event({"seq": 1, "ts": AT, "type": "agent_message", "data": {"text": TOLD}}),
+    "messages to an agent": lambda: letters.messages(
+        [
+            {
+                "seq": 1,
+                "from_agent_name": "bob",
+                "created_at": AT,
+                "body": {"parts": [{"type": "text", "text": TOLD}]},
+            }
+        ]
+    ),
+    "what an agent says": lambda: watching.Screen().write(Line(TOLD, "bold")),
+    "what an agent does": lambda: watching.Screen().write(Line(f"  {TOLD}")),
+    "a run": lambda: runs.facts(RUN),
+    "a batch": lambda: ending.tell({**BATCH, "failures": [FAILURE], "running_prompts": [FAILURE]}),
+    "failures": lambda: failures.write({"errors": [FAILURE]}),
+    "a kind of node": lambda: inventory._write({"nodes": {"KSampler": TOLD}}, as_json=False),
+    "several servers": lambda: comfyui_status._write_servers(
+        {"servers": [{"url": "http://127.0.0.1:8188", "reachable": False, "detail": TOLD}]}
+    ),
+    "facts about a prompt": lambda: comfyui_show.facts({"job_id": "j1", "reason": TOLD}, ()),
+}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("what", WRITERS)
+def test_what_people_read_of_runs_and_renders_stays_within_the_window(
+    what: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    _look(monkeypatch, width)
+    WRITERS[what]()
+    lines = _drawn(sys.stdout)
+    assert lines
+    assert max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize("what", ["a run", "facts about a prompt"])
+def test_people_read_no_names_of_fields(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _look(monkeypatch, 200)
+    WRITERS[what]()
+    assert not [line for line in _drawn(sys.stdout) if re.match(r"\w+_\w+", line)]
+
+
+def test_a_length_of_time_has_its_unit_for_people_and_is_a_number_for_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream, told in ((Screen(), ["duration", "42", "s"]), (io.StringIO(), ["duration_s", "42.0"])):
+        monkeypatch.setattr(sys, "stdout", stream)
+        comfyui_show.facts({"duration_s": 42.0}, ())
+        assert stream.getvalue().split() == told
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_pipe_gets_every_sentence_on_one_line(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    pipe = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", pipe)
+    terminal.paragraph(f"{SENTENCE}\nand more", indent="  ")
+    assert pipe.getvalue() == f"{SENTENCE} and more\n"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_bar_of_a_prompt_keeps_step_and_time_in_a_narrow_window(width: int) -> None:
+    progress = Bar()._bar
+    progress.update(
+        progress.task_ids[0],
+        description="node 31 KSamplerAdvanced",
+        step="step 30258/100000 31 %",
+        nodes="12 of 200 nodes done",
+    )
+    console = Console(width=width, file=io.StringIO(), force_terminal=False)
+    with console.capture() as capture:
+        console.print(progress.get_renderable())
+    (line,) = capture.get().splitlines()
+    assert len(line) <= width
+    assert "31 %" in line
+    assert "0:00:0" in line
+    assert "node 31" in line
 
 
 @pytest.mark.parametrize("height", [10, 24, 70])

@@ -9,6 +9,7 @@ from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui.connection import with_comfyui
+from mcp_background_job.cli.escaping import escaped
 from mcp_background_job.cli.parameter import Parameter
 from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
@@ -56,7 +57,7 @@ def _write(known: Report, *, as_json: bool) -> int:
     for name in (*known.get("kinds", ()), *known.get("models", ())):
         terminal.line(name)
     for name, about in known.get("nodes", {}).items():
-        terminal.line(f"{name}: {about}")
+        terminal.paragraph(escaped(f"{name}: {about}"), indent="  ")
     if "inputs" in known:
         _write_node(known)
     if "more" in known:
@@ -67,9 +68,9 @@ def _write(known: Report, *, as_json: bool) -> int:
 
 
 def _write_node(known: Report) -> None:
-    terminal.line(f"{known['name']}: {known['title']} ({known['category']})")
-    if "about" in known:
-        terminal.line(known["about"])
+    terminal.paragraph(escaped(f"{known['name']}: {known['title']} ({known['category']})"))
+    for text in known.get("about", "").splitlines():
+        terminal.paragraph(escaped(text))
     for name, takes in known["inputs"].items():
-        terminal.line(f"  {name}: {takes}")
-    terminal.line(f"  outputs: {', '.join(known['outputs']) or 'none'}")
+        terminal.paragraph(escaped(f"  {name}: {takes}"), indent="    ")
+    terminal.paragraph(escaped(f"  outputs: {', '.join(known['outputs']) or 'none'}"), indent="    ")

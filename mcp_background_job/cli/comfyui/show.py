@@ -48,7 +48,7 @@ def facts(report: Report, told: Collection[str]) -> None:
     for name, value in report.items():
         if name not in told:
             write = terminal.copied if name in ("workflow", "error") else terminal.fact
-            for label, line in zip(chain([name], repeat("")), _lines(name, value), strict=False):
+            for label, line in zip(chain([terminal.label(name)], repeat("")), _lines(name, value), strict=False):
                 write(label, escaped(typed(line)), _LABEL_WIDTH)
 
 
@@ -60,13 +60,13 @@ def _lines(name: str, value: Any) -> Iterator[str]:
     elif name == "error" and isinstance(value, dict):
         yield from "\n".join(cast("Report", value)["traceback"]).splitlines()
     elif name == "process":
-        yield ", ".join(f"{key} {fact}" for key, fact in value.items())
+        yield ", ".join(f"{terminal.label(key)} {terminal.value(key, fact)}" for key, fact in value.items())
     elif isinstance(value, dict):
         yield from (f"{key} → {new}" for key, new in cast("Report", value).items())
     elif isinstance(value, list):
         yield from map(str, cast("list[object]", value))
     else:
-        yield from str(value).splitlines()
+        yield from terminal.value(name, value).splitlines()
 
 
 def _of_file(file: Report) -> str:

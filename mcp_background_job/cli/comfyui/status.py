@@ -72,7 +72,7 @@ def _sentence_of_several(report: Report, servers: list[Report]) -> str:
 def _write_servers(report: Report) -> None:
     """Write a line for each of several."""
     for server in report.get("servers", ()):
-        terminal.line(escaped(f"  {server['url']}: {_one_of_several(server)}"))
+        terminal.paragraph(escaped(f"  {server['url']}: {_one_of_several(server)}"), indent="    ")
 
 
 def _one_of_several(server: Report) -> str:

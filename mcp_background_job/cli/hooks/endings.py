@@ -67,7 +67,7 @@ async def _lately(manager: JobManager, project: str | None, limit: int) -> int:
         told = (await found.look(runs.values())).items
     items |= {job_id: item for job_id, run in runs.items() if (item := told.get(run))}
     for item in sorted(items.values(), key=lambda item: item.at or 0.0):
-        terminal.line(sentence(item))
+        terminal.paragraph(sentence(item), indent="  ")
     return exit_codes.OK
 
 
@@ -82,7 +82,7 @@ async def _follow(manager: JobManager, project: str | None) -> int:
                     next_care = time.monotonic() + _CARE_S
                     await manager.places.tend()
                 for item in await _new(watcher):
-                    terminal.line(item.text)
+                    terminal.paragraph(item.text, indent="  ")
                 terminal.flush()
                 await asyncio.sleep(_LOOK_AGAIN_S)
         finally:

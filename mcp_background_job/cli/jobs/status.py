@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-import time
-from datetime import datetime
 from typing import Any, cast
 
 from mcp_background_job.actions.jobs.facts import details_facts
-from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli import exit_codes, fields, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.escaping import escaped, printable
 from mcp_background_job.cli.session import looks, with_manager
@@ -61,12 +58,7 @@ def _write(job: Job, name: str, value: Any) -> None:
 def _write_line(name: str, text: str) -> None:
     write = terminal.copied if name == "command" else terminal.fact
     for number, line in enumerate(text.split("\n")):
-        write("" if number else _label(name), line, _LABEL_WIDTH)
-
-
-def _label(name: str) -> str:
-    """Return what people read for a field: its name without its unit. A pipe has the names of JSON."""
-    return re.sub(r"_(bytes|s|at|id)$", "", name).replace("_", " ") if terminal.for_people() else name
+        write("" if number else terminal.label(name), line, _LABEL_WIDTH)
 
 
 def _write_styled(job: Job) -> None:
@@ -79,9 +71,7 @@ def _write_styled(job: Job) -> None:
 
 def _text(name: str, value: Any) -> str:
     if name in _TIMES:
-        moment = datetime.fromisoformat(value)
-        ago = duration(time.time() - moment.timestamp())
-        return f"{moment.astimezone().isoformat(sep=' ', timespec='seconds')} ({ago} ago)"
+        return fields.moment(value)
     if name in _SIZES:
         return size(value)
     if name in _DURATIONS:

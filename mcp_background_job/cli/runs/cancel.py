@@ -24,12 +24,12 @@ def cancel(run: RunId, /, *, as_json: AsJson = False) -> int:
         if as_json:
             terminal.as_json(known)
         elif known["stopped"]:
-            terminal.line(f"{known['run_id']} {known['status']} ({known['escalation']}); nothing of it is left")
+            terminal.paragraph(f"{known['run_id']} {known['status']} ({known['escalation']}); nothing of it is left")
         else:
             left = ", ".join(map(str, known["leftover_pids"]))
-            terminal.line(f"{known['run_id']} {known['status']}; processes {left} survived SIGKILL")
+            terminal.paragraph(f"{known['run_id']} {known['status']}; processes {left} survived SIGKILL")
         for kin in known.get("ended_with", []) if not as_json else ():
-            terminal.line(f"  with it {kin.get('run_id', kin['job_id'])} {kin['status']}")
+            terminal.paragraph(f"  with it {kin.get('run_id', kin['job_id'])} {kin['status']}")
         return exit_codes.OK if known["stopped"] else exit_codes.UNMET
 
     return with_runs(cancel_it)

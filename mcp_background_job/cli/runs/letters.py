@@ -55,10 +55,10 @@ def messages(reports: list[Report]) -> None:
     """Write messages: a line that says which and from whom, and what they say."""
     for report in reports:
         sender = report["from_agent_name"] or report.get("from_client") or "nobody"
-        terminal.line(f"[{report['seq']}] {escaped(sender)}, {report['created_at']}:")
+        terminal.paragraph(f"[{report['seq']}] {escaped(sender)}, {report['created_at']}:")
         for part in report["body"]["parts"]:
             for line in _shown(part).splitlines():
-                terminal.line(f"    {escaped(line)}")
+                terminal.paragraph(f"    {escaped(line)}", indent="    ")
 
 
 def _shown(part: dict[str, Any]) -> str:

@@ -54,7 +54,7 @@ def send(
         if as_json:
             terminal.as_json(sent)
         else:
-            terminal.line(f"message {sent['seq']} to {sent['to_agent_name']} ({sent['to_status']})")
+            terminal.paragraph(f"message {sent['seq']} to {sent['to_agent_name']} ({sent['to_status']})")
         return exit_codes.OK
 
     return with_runs(send_it)

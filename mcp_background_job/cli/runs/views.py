@@ -44,19 +44,19 @@ def facts(report: Report) -> None:
     """Write all that is known of a run, a line each."""
     for name, value in report.items():
         if value not in (None, "", {}, []):
-            for number, line in enumerate(_lines(value)):
-                terminal.fact("" if number else name, escaped(line), _LABEL_WIDTH)
+            for number, line in enumerate(_lines(name, value)):
+                terminal.fact("" if number else terminal.label(name), escaped(line), _LABEL_WIDTH)
 
 
-def _lines(value: Any) -> Iterator[str]:
+def _lines(name: str, value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for key, part in cast("dict[str, Any]", value).items():
-            for number, line in enumerate(_lines(part)):
-                yield f"{key}: {line}" if number == 0 else line
+            for number, line in enumerate(_lines(key, part)):
+                yield f"{terminal.label(key)}: {line}" if number == 0 else line
     elif isinstance(value, list):
         yield json.dumps(value, ensure_ascii=False)
     else:
-        yield from str(value).splitlines()
+        yield from terminal.value(name, value).splitlines()
 
 
 def event(told: Report) -> None:
@@ -66,7 +66,7 @@ def event(told: Report) -> None:
     text = escaped(one_line(what if isinstance(what, str) else json.dumps(what, ensure_ascii=False), _EVENT_WIDTH))
     if terminal.for_people():
         at = datetime.fromisoformat(told["ts"]).astimezone().strftime("%H:%M:%S")
-        terminal.line(f"{told['seq']:>5}  {at}  {told['type']:17} {text}".rstrip())
+        terminal.paragraph(f"{told['seq']:>5}  {at}  {told['type']:17} {text}".rstrip(), indent=" " * 7)
     else:
         terminal.line("\t".join((str(told["seq"]), told["ts"], told["type"], text)))
 

@@ -33,10 +33,11 @@ class Screen:
     def write(self, line: Line) -> None:
         """Write a line; nothing in it is obeyed by the terminal."""
         code = _CODES.get(line.style) if self._in_colour else None
+        indent = " " * (len(line.text) - len(line.text.lstrip(" ")))
         if code:
-            terminal.draw(f"\x1b[{code}m{shown(line.text)}\x1b[0m\n")
+            terminal.draw(f"\x1b[{code}m{terminal.fitted(shown(line.text), indent=indent)}\x1b[0m\n")
         else:
-            terminal.line(line.text)
+            terminal.paragraph(line.text, indent=indent)
 
 
 async def watch(runs: RunManager, reference: Reference, client: str) -> Run:

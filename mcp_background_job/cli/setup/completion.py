@@ -21,7 +21,7 @@ def completion(*, shell: Shell | None = None, install: bool = False) -> int:
 
     chosen = shell or _completed(calling_shell())
     if install:
-        terminal.line(f"completion for {chosen} installed in {build_app().install_completion(shell=chosen)}")
+        terminal.paragraph(f"completion for {chosen} installed in {build_app().install_completion(shell=chosen)}")
     else:
         terminal.line(build_app().generate_completion(shell=chosen))
     return exit_codes.OK

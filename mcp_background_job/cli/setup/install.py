@@ -49,7 +49,7 @@ def install(
     if not as_json:
         _report(chosen, changes, dry_run=dry_run, nothing="has it already")
         if changes and not dry_run:
-            terminal.line(chosen.then)
+            terminal.paragraph(chosen.then)
     return exit_codes.OK
 
 
@@ -95,7 +95,7 @@ def _make(changes: list[Change], *, dry_run: bool, as_json: bool) -> None:
 
 def _report(chosen: Client, changes: list[Change], *, dry_run: bool, nothing: str) -> None:
     if not changes:
-        terminal.line(f"{chosen.title} {nothing}; nothing was changed")
+        terminal.paragraph(f"{chosen.title} {nothing}; nothing was changed")
     for change in changes:
         did = "removed" if change.after is None else "written"
         terminal.line(f"{'not ' if dry_run else ''}{did}: {change.path}")

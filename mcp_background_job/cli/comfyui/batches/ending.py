@@ -29,14 +29,16 @@ def tell(known: Report) -> None:
     show.sentence(sentences.of_batch(known), known["status"])
     show.facts(known, _TOLD)
     for prompt in known.get("running_prompts", ()):
-        terminal.line(escaped(f"in_progress {prompt['prompt_id']}{_after_colon(prompt.get('progress'))}"))
+        progress = _after_colon(prompt.get("progress"))
+        terminal.paragraph(escaped(f"in_progress {prompt['prompt_id']}{progress}"), indent="  ")
     for failure in known.get("failures", ()):
         note = f" “{failure['note']}”" if "note" in failure else ""
-        terminal.line(escaped(f"failed {failure['prompt_id']}{note}: {typed(failure['cause'])}"))
+        said = f"failed {failure['prompt_id']}{note}: {typed(failure['cause'])}"
+        terminal.paragraph(escaped(said), indent="  ")
     if "more_failures" in known:
         terminal.line(f"and {known['more_failures']} more failed")
     if "failures" in known and terminal.for_people():
-        terminal.line(f"see: {PROGRAM} comfyui errors --batch {known['batch_id']}")
+        terminal.paragraph(f"see: {PROGRAM} comfyui errors --batch {known['batch_id']}")
     if "trouble" in known:
         terminal.flush()
         terminal.say(escaped(typed(known["trouble"])))

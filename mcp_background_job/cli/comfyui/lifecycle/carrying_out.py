@@ -49,4 +49,5 @@ async def _carry_out(lifecycle: Lifecycle, act: Act, doing: str, *, as_json: boo
 def _sentence(report: Report) -> str:
     """Return what a start, stop or restart came to."""
     parts = [f"{name.replace('_', ' ')} {report[name]}" for name in ("pid", "old_pid", "job_id") if name in report]
-    return f"ComfyUI {report['status']} after {report['took_s']} s" + (f" ({', '.join(parts)})" if parts else "")
+    those = f" ({', '.join(parts)})" if parts else ""
+    return f"ComfyUI {terminal.label(report['status'])} after {report['took_s']} s{those}"

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from mcp_background_job.cli.escaping import printable
 from mcp_background_job.cli.wording import typed
@@ -21,12 +22,17 @@ class Bar:
         """Draws nothing before it is entered."""
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=12),
             TextColumn("{task.fields[step]}", markup=False),
-            TextColumn("{task.fields[nodes]}", markup=False),
             TimeElapsedColumn(),
+            # What may be long gives way in a narrow window.
+            TextColumn(
+                "{task.description} {task.fields[nodes]}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
             transient=True,
+            expand=True,
         )
         self._task = self._bar.add_task("", total=None, step="", nodes="")
 
@@ -61,9 +67,9 @@ def _place(prompt: Prompt) -> str:
     if prompt.status == "pending":
         return f"pending, {prompt.position} before it"
     if prompt.status not in ("pending", "in_progress"):
-        return printable(typed(f"{prompt.status}: {prompt.reason}"))
+        return printable(typed(": ".join(filter(None, (prompt.status, prompt.reason)))))
     node = prompt.progress.node_id if prompt.progress else ""
-    return printable(f"node {node} {prompt.node_class}") if node else "in_progress"
+    return printable(f"node {node} {prompt.node_class}") if node else "in progress"
 
 
 @contextlib.contextmanager

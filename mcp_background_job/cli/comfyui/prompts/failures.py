@@ -11,8 +11,7 @@ from mcp_background_job.cli.comfyui.prompts import listing, rows, sentences
 from mcp_background_job.cli.escaping import escaped
 from mcp_background_job.comfyui.reports.report import Report
 
-#: In front of what belongs to a prompt: (top, right, bottom, left), and as text.
-_INDENT = (0, 0, 0, 2)
+#: In front of what belongs to a prompt.
 _MARGIN = "  "
 
 
@@ -38,13 +37,13 @@ def nearest(known: Report) -> None:
 
 def _paragraph(failure: Report) -> None:
     from rich.console import Console  # noqa: PLC0415  a pipe does without
-    from rich.padding import Padding  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     console = Console()
     show.sentence(sentences.of_error(failure), "failed")
     for line in _lines(failure):
-        console.print(Padding(Text(escaped(line)), _INDENT))
+        terminal.paragraph(f"{_MARGIN}{escaped(line)}", indent=_MARGIN)
+    terminal.flush()
     for line in chain.from_iterable(part.splitlines() for part in failure.get("traceback", ())):
         console.print(Text(f"{_MARGIN}{escaped(line)}", "dim"), soft_wrap=True)  # as it is, to be copied
     console.print()

@@ -17,6 +17,7 @@ from mcp_background_job.cli.comfyui.prompts import ending, failures, views
 from mcp_background_job.cli.comfyui.prompts.overrides import overrides_of
 from mcp_background_job.cli.comfyui.prompts.watching import watch
 from mcp_background_job.cli.comfyui.views import Nothing
+from mcp_background_job.cli.escaping import escaped
 from mcp_background_job.cli.parameter import Parameter
 from mcp_background_job.cli.session import caller
 from mcp_background_job.cli.wording import PROGRAM
@@ -141,7 +142,8 @@ async def _batch_told(comfyui: ComfyUI, known: Report, wish: _Wish) -> int:
             comfyui, batch_id, wait_s=wish.wait_s, follow=wish.follow, as_json=wish.as_json
         )
     if terminal.for_people():
-        terminal.line(f"{batch_sentences.of_batch(known)}; see: {PROGRAM} comfyui batch {batch_id} --follow")
+        said = f"{batch_sentences.of_batch(known)}; see: {PROGRAM} comfyui batch {batch_id} --follow"
+        terminal.paragraph(escaped(said))
     else:
         terminal.line(batch_id)
     return exit_codes.OK
@@ -150,6 +152,7 @@ async def _batch_told(comfyui: ComfyUI, known: Report, wish: _Wish) -> int:
 def _write_queued(known: Report) -> None:
     ending.warn(known)
     if terminal.for_people():
-        terminal.line(f"{ending.sentence(known)}; see: {PROGRAM} comfyui job {known['prompt_id']} --follow")
+        said = f"{ending.sentence(known)}; see: {PROGRAM} comfyui job {known['prompt_id']} --follow"
+        terminal.paragraph(escaped(said))
     else:
         terminal.line(known["prompt_id"])

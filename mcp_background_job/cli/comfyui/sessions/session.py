@@ -113,7 +113,7 @@ async def _import_all(comfyui: ComfyUI, files: list[Path], *, as_json: bool) -> 
     else:
         for one in imported:
             show.sentence(_sentence(one), "completed")
-        terminal.line(f"{len(imported)} sessions imported, {skipped} here already, {len(failures)} not read")
+        terminal.paragraph(f"{len(imported)} sessions imported, {skipped} here already, {len(failures)} not read")
         show.facts({"failures": failures}, ())
     return exit_codes.UNMET if failures else exit_codes.OK
 
