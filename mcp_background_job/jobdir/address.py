@@ -1,4 +1,4 @@
-"""How a runner on a node is reached: what ``address.json`` says, and how both sides prove that they have read it."""
+"""How clients reach a runner on a node: the content of ``address.json``, and the proof that a side has read it."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any, cast
 from mcp_background_job.core.values import frozen
 from mcp_background_job.jobdir.layout import JobDir
 
-#: The first line of a relay: what stands before it was said by the engine.
+#: The first line of a relay. Lines before it come from the engine.
 GREETING = b"mcp-bg-relay 1"
 
-#: Who proves something to the other.
+#: The side that proves something to the other.
 RUNNER, CLIENT = "runner", "client"
 
-#: Bytes of a number that nobody has used before.
+#: Bytes of a number that was never used before.
 _NONCE = 32
 
 
 @frozen
 class Address:
-    """Where a runner is reached.
+    """Where clients reach a runner.
 
     Attributes:
-        node: its machine, by the engine's name.
-        argv: the interpreter and the package that it was started with.
-        host: its machine, by its own name.
-        port: where it listens for TCP, ``None`` if it does not.
-        token: what clients over TCP have to know.
+        node: its machine, by the engine's name for it.
+        argv: the interpreter and the package with which it was started.
+        host: its machine, by the machine's own name.
+        port: its TCP port; ``None`` if it does not listen.
+        token: the secret that clients over TCP must know.
     """
 
     node: str
@@ -39,7 +39,7 @@ class Address:
 
 
 def read(job: JobDir) -> Address | None:
-    """Return the address of a job's runner, ``None`` if it has none, or none that can be read."""
+    """Return the address of a job's runner; ``None`` if it has none, or an unreadable one."""
     try:
         with open(job.address, "rb") as file:
             said = cast("dict[str, Any]", json.loads(file.read()))
@@ -56,12 +56,12 @@ def read(job: JobDir) -> Address | None:
 
 
 def nonce() -> str:
-    """Return a number that nobody has used before."""
+    """Return a number that was never used before."""
     return os.urandom(_NONCE).hex()
 
 
 def proof(token: bytes, who: str, client_nonce: str, runner_nonce: str) -> str:
-    """Return what one side shows the other: only the token makes it, of both numbers, and for one of the two."""
+    """Return the proof of one side to the other. Only the token makes it, from both numbers and for this side."""
     import hashlib  # noqa: PLC0415  for those who come over TCP
     import hmac  # noqa: PLC0415
 
@@ -69,7 +69,7 @@ def proof(token: bytes, who: str, client_nonce: str, runner_nonce: str) -> str:
 
 
 def is_proof(shown: object, expected: str) -> bool:
-    """Tell whether what was shown is the proof, in a time that says nothing of it."""
+    """Tell whether a value is the expected proof; the time that this takes reveals nothing about the proof."""
     import hmac  # noqa: PLC0415
 
     return isinstance(shown, str) and hmac.compare_digest(shown.encode(errors="replace"), expected.encode())

@@ -1,12 +1,11 @@
-"""The family of jobs: which was asked for within which, and who ends because an ancestor does.
+"""The family of jobs: which was asked for within which, and which end because an ancestor does.
 
-A job ends with any ancestor that is killed, cancelled, runs into a limit or is lost; and with one that has
-``leftovers: kill`` when the command of that has ended. Otherwise it outlives them.
+A job ends with any ancestor that is killed, cancelled or lost, or that exceeds a limit. It also ends with an ancestor
+that has ``leftovers: kill``, when the command of that one has ended. Otherwise it outlives them.
 
-Nobody is missed, whoever comes late: who ends a job writes that into its directory first, and lists the descendants
-afterwards; a descendant marks itself as open first, and looks at its ancestors afterwards. So either it is listed, or
-it sees the stop. That is looked for by whoever launches it, by whoever serves the queue, and by its runner before it
-begins.
+No descendant is missed, even a late one. A process that ends a job first writes that into the job's directory, and then
+lists the descendants. A descendant first marks itself as open, and then looks at its ancestors. So either it is listed,
+or it sees the stop. It looks when it is launched, when the queue is served, and in its runner before that begins.
 """
 
 from __future__ import annotations
@@ -26,19 +25,19 @@ from mcp_background_job.jobdir.observe import Observation, observe
 from mcp_background_job.jobdir.records import SYSTEM, Exit, Spec, StopRequest
 from mcp_background_job.jobdir.requests import MAX_GRACE_S
 
-#: Time between the polite signal and SIGKILL where nobody says.
+#: Seconds between the polite signal and SIGKILL, if no other grace period was given.
 GRACE_S = 5.0
 
-#: Ends that a job has not come to by itself.
+#: Outcomes of jobs that did not end by themselves.
 _ENDED_FROM_OUTSIDE = (Outcome.KILLED, Outcome.TIMED_OUT, Outcome.LOST)
 
 
 def ancestors_of(job: JobDir) -> tuple[str, ...]:
-    """Return the ids of the jobs that a job was asked for within, the nearest first, as its spec says."""
+    """Return the ids of the jobs that a job was asked for within, the nearest first, from its spec."""
     try:
         with open(job.spec, "rb") as file:
             data = file.read()
-        # Most have none, and the whole environment need not be parsed to know that.
+        # Most jobs have none, and the whole environment need not be parsed to find that.
         spec = records.decode(Spec, data, job.spec) if b'"parent": "' in data else None
     except (OSError, CorruptRecordError):
         return ()
@@ -46,24 +45,24 @@ def ancestors_of(job: JobDir) -> tuple[str, ...]:
 
 
 def open_descendants(state: StateDir, job_id: str) -> list[str]:
-    """Return the ids of the jobs that were asked for within a job, at whatever depth, and have not ended."""
+    """Return the ids of unended jobs that were asked for within a job, at any depth."""
     facts = (marks.facts_of(state, other) for other in marks.open_jobs(state) if other != job_id)
     return [one.job_id for one in facts if one and job_id in one.ancestors]
 
 
 def label_of(job: JobDir) -> str:
-    """Return how a sentence calls a job: as what its user knows it."""
+    """Return the name of a job in a sentence: the one that its user knows."""
     spec = _spec(job)
     run_id = spec.env.get(RUN_ID_VARIABLE) if spec else None
     return f"run {run_id}" if run_id else f"job {job.job_id}"
 
 
 def ends_descendants(seen: Observation, leftovers: str) -> bool:
-    """Tell whether descendants of a job are to end now: it is being ended before its time, or was, or leaves nothing.
+    """Tell whether descendants of a job are to end now: it is or was ended early, or leaves no processes.
 
     Args:
-        seen: what is true of the job.
-        leftovers: what becomes of what outlives its command.
+        seen: the observation of the job.
+        leftovers: what happens to processes that outlive its command.
     """
     if _wish(seen) is not None or seen.outcome in _ENDED_FROM_OUTSIDE:
         return True
@@ -74,12 +73,12 @@ def ends_descendants(seen: Observation, leftovers: str) -> bool:
 def stop_of(job: JobDir) -> StopRequest | None:
     """Return how and why descendants of a job are to end now; ``None`` if they are not.
 
-    They have what is left of the job's own grace period. What is read here was written by processes of this user, and
-    says no more than how politely, and why, a job ends that ends anyhow.
+    They have the rest of the job's own grace period. Processes of this user wrote the records that are read here. The
+    records only say how politely, and why, a job ends that ends anyhow.
     """
     seen = observe(job, boot_id())
     wish = _wish(seen)
-    # Of most that are asked about nothing is over, and the whole environment need not be read to know that.
+    # Most jobs are not over, and the whole environment need not be read to find that.
     is_over = seen.exit is not None or (seen.status is not None and seen.status.leader_exit is not None)
     spec = _spec(job) if is_over else None
     if not ends_descendants(seen, spec.leftovers if spec else "keep"):
@@ -93,19 +92,19 @@ def stop_of(job: JobDir) -> StopRequest | None:
 
 
 def stop_of_ancestors(state: StateDir, ancestors: Iterable[str]) -> StopRequest | None:
-    """Return the same for a job with these ancestors, the nearest first: the farthest that is stopped says why."""
+    """Return the same for a job with these ancestors, the nearest first: the farthest stopped one gives the reason."""
     stops = (stop_of(state.job(ancestor)) for ancestor in reversed(tuple(ancestors)))
     return next(filter(None, stops), None)
 
 
 def own_stop(spec: Spec, by: str, why: str, within_s: float = math.inf) -> StopRequest:
-    """Return the stop of a job of which nobody has said how: as ends it best, and within so many seconds."""
+    """Return the stop of a job if nobody said how: with its preferred signal, within at most ``within_s`` seconds."""
     grace_s = min(within_s, GRACE_S if spec.stop_grace_s is None else spec.stop_grace_s)
     return StopRequest(at=time.time(), by=by, why=why, signal=_signal_of(spec) or "SIGTERM", grace_s=grace_s)
 
 
 def as_ends_best(stop: StopRequest, spec: Spec) -> StopRequest:
-    """Return a stop that is an ancestor's, as ends the job itself best; it lasts no longer for that."""
+    """Return an ancestor's stop with the signal that the job prefers; it does not last longer for that."""
     if stop.signal == "SIGKILL":
         return stop
     grace_s = stop.grace_s if spec.stop_grace_s is None else min(stop.grace_s, spec.stop_grace_s)
@@ -113,7 +112,7 @@ def as_ends_best(stop: StopRequest, spec: Spec) -> StopRequest:
 
 
 def withdrawn(request: StopRequest) -> Exit:
-    """Return the record of a job that was taken out of the queue."""
+    """Return the exit record of a job that was withdrawn from the queue."""
     return Exit(
         outcome=Outcome.KILLED.value,
         ended_at=time.time(),
@@ -123,7 +122,7 @@ def withdrawn(request: StopRequest) -> Exit:
 
 
 def _signal_of(spec: Spec) -> str | None:
-    """Return the signal that ends a job best, ``None`` if none is named, or one that is not a signal here."""
+    """Return the signal that a job prefers; ``None`` if it names none, or one that this system does not have."""
     return spec.stop_signal if spec.stop_signal in signal.Signals.__members__ else None
 
 

@@ -1,4 +1,4 @@
-"""How the command that is run at an end, MCP_BG_ON_END, comes to be run, and what holds for every one of them."""
+"""Starts the command at an end, MCP_BG_ON_END, and holds the rules for all such commands."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Spec
 
-#: A desktop notice takes milliseconds, and a webhook whose server is away gives up in less.
+#: Seconds. A desktop notice takes milliseconds, and a webhook whose server is away fails sooner.
 MAX_RUN_S = 30.0
 
-#: So many run at once on one state directory; a hundred jobs that end together make no hundred webhooks at once.
+#: At most this many run at once on one state directory: a hundred jobs that end together must not send a hundred
+#: webhooks at once.
 MAX_AT_ONCE = 4
 
-#: What the names of jobs begin with that run such a command for something that is not a job, a batch say.
+#: The beginning of the names of jobs that run such a command for something other than a job, such as a batch.
 PREFIX = "on-end-"
 
 _MAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "runner", "__main__.py")
 
-#: The shell is gone at once, so that nobody who lives on has a child to wait for.
+#: The shell ends at once, so no living process has a child to wait for.
 _IN_BACKGROUND = '"$@" &'
 
 
 def begin(job: JobDir) -> None:
-    """Have the command of a job run in a process of its own, if it has one and has ended; returns at once.
+    """Run the command of a job in a process of its own, if the job has one and has ended; returns at once.
 
-    Not for a runner whose job lives: to that, the process would be a part of the job.
+    A runner whose job lives must not call it: the process would become a part of the job.
     """
-    with contextlib.suppress(OSError, BackgroundJobError):  # no room for a process: the job is over all the same
+    with contextlib.suppress(OSError, BackgroundJobError):  # no room for a process: the job is over anyhow
         spec = records.read(Spec, job.spec)
         if spec is None or not spec.on_end or not job.has_exit:
             return

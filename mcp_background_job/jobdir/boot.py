@@ -1,4 +1,4 @@
-"""Which machine this is, and which boot of it: pids of another one, or of an earlier one, mean nobody."""
+"""Identities of this machine and its boot: pids of another machine or an earlier boot mean no process here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import time
 
 @functools.cache
 def boot_id() -> str:
-    """Return what tells this boot from others; empty where the system does not say. A process sees only one."""
+    """Return the identity of this boot; empty if the system does not give one.
+
+    It does not change while a process lives.
+    """
     try:
         descriptor = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -21,17 +24,16 @@ def boot_id() -> str:
 
 
 def uptime() -> float:
-    """Return seconds since this machine was started, by a clock that nobody sets and that goes on during its sleep."""
+    """Return the seconds since this machine was started, by a monotonic clock that goes on during sleep."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 @functools.cache
 def machine() -> str:
-    """Return what tells this machine from others, also after it was restarted; it is looked up once.
+    """Return the identity of this machine, which a restart does not change; it is looked up once.
 
-    That is ``/etc/machine-id``, and where there is none, as in many containers, the name of the host. Containers may
-    share an id with their host; they share its boots as well. Machines that were cloned together with their id are
-    taken for one.
+    It is ``/etc/machine-id``, or the host name if there is no such file, as in many containers. Containers may share an
+    id with their host, and then share its boots too. Cloned machines with the same id count as one.
     """
     try:
         with open("/etc/machine-id", "rb") as file:

@@ -1,6 +1,6 @@
 """Talks to a runner over its ``control.sock``.
 
-Who only has to know the errors that are named here loads no asyncio.
+Callers that need only the errors below load no asyncio.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from mcp_background_job.jobdir.records import StopRequest
 if TYPE_CHECKING:
     import asyncio
 
-#: A runner answers at once, even while it moves gigabytes; one that is silent for so long is stopped or stuck.
+#: Seconds. A runner answers at once, even while it moves gigabytes. If it is silent for this long, it is stopped or
+#: stuck.
 ANSWER_TIMEOUT_S = 3.0
 
-#: Who only looks has something else to show when the runner is stopped or stuck, and waits no longer than is noticed.
+#: Seconds. A caller that only looks has other facts to show if the runner is stopped or stuck, so it waits only
+#: briefly.
 LOOK_TIMEOUT_S = 0.5
 
 
@@ -32,7 +34,7 @@ _READ_SIZE = 65536
 
 
 class NoRunnerError(Exception):
-    """Nobody listens on the socket: the job is not running yet, or it has just ended."""
+    """No process listens on the socket: the job is not running yet, or it has just ended."""
 
 
 class RunnerTimeoutError(Exception):
@@ -40,26 +42,26 @@ class RunnerTimeoutError(Exception):
 
 
 class UnknownRequestError(Exception):
-    """The runner does not know this request: it is of another release, or of a system where it cannot be answered."""
+    """The runner does not know this request: it is of another release, or its system cannot answer it."""
 
 
 @frozen
 class News:
-    """What a watched job has to tell: the size of its log, and whether the command itself is over."""
+    """News of a watched job: the size of its log, and whether the command itself is over."""
 
     size: int
     leader_exited: bool
 
 
 class Outlet(Protocol):
-    """What carries lines to a runner: a ``StreamWriter``, or what stands for one."""
+    """Carries lines to a runner: a ``StreamWriter``, or a substitute."""
 
     def write(self, data: bytes) -> None:
-        """Take bytes to be carried."""
+        """Take bytes to send."""
         ...
 
     async def drain(self) -> None:
-        """Wait while too much is waiting."""
+        """Wait while too many bytes are unsent."""
         ...
 
     def close(self) -> None:
@@ -67,15 +69,15 @@ class Outlet(Protocol):
         ...
 
     async def wait_closed(self) -> None:
-        """Wait until that is done."""
+        """Wait until the connection is closed."""
         ...
 
 
 class RunnerClient:
-    """One connection to a runner. Its end, without an answer, is the end of the job."""
+    """One connection to a runner. If it ends without an answer, the job is over."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: Outlet) -> None:
-        """Takes both ways of the connection; see ``over`` too."""
+        """Takes both directions of the connection; see also ``over``."""
         self._reader = reader
         self._writer = writer
 
@@ -88,7 +90,7 @@ class RunnerClient:
         return cls(reader, writer)
 
     async def __aenter__(self) -> Self:
-        """Nothing more to do."""
+        """Return the client."""
         return self
 
     async def __aexit__(
@@ -100,35 +102,35 @@ class RunnerClient:
             await self._writer.wait_closed()
 
     async def watch(self, size: int, *, leader_exited: bool) -> News | None:
-        """Wait until the log is larger than ``size`` or the command has ended; ``None`` when the job is over."""
+        """Wait until the log is larger than ``size`` or the command has ended; ``None`` if the job is over."""
         self.ask_for_news(size, leader_exited=leader_exited)
         return await self.news()
 
     def ask_for_news(self, size: int, *, leader_exited: bool) -> None:
-        """Ask to be told once what ``watch`` waits for; a later question takes the place of this one."""
-        # A line that fits into any socket: there is nothing to wait for, and the end of the job is for reading to say.
+        """Ask for one report of what ``watch`` waits for; a later request replaces this one."""
+        # The line fits into any socket, so there is no wait. A reader will see the end of the job.
         self._writer.write(_line({"op": "watch", "size": size, "leader_exited": leader_exited}))
 
     async def news(self) -> News | None:
-        """Wait for the answer to that; ``None`` when the job is over. May be cancelled, and called again."""
+        """Wait for the answer to ``ask_for_news``; ``None`` if the job is over. May be cancelled, and called again."""
         answer = await self._receive()
         return None if answer is None else News(int(answer["size"]), bool(answer["leader_exited"]))
 
     async def ended(self) -> None:
-        """Wait until the job is over, passing over answers."""
+        """Wait until the job is over, and skip answers."""
         while await self._receive() is not None:
             pass
 
     async def stop(self, request: StopRequest) -> bool:
-        """Ask for the job to be stopped; returns whether the runner was there to hear it.
+        """Ask for the job to be stopped; returns whether a runner received that.
 
         Raises:
-            RunnerTimeoutError: it did not answer.
+            RunnerTimeoutError: the runner did not answer.
         """
         return await self.ask({"op": "stop", **vars(request)}) is not None
 
     async def outcome_of_stop(self) -> list[int]:
-        """Wait for the end of a job that was asked to stop; returns processes that survive SIGKILL, if any."""
+        """Wait for the end of a job that was asked to stop; returns pids of processes that survive SIGKILL, if any."""
         while True:
             answer = await self._receive()
             if answer is None:
@@ -150,10 +152,10 @@ class RunnerClient:
         return await self.ask({"op": "input", "data": base64.b64encode(data).decode(), "eof": eof})
 
     async def ask(self, request: dict[str, object], timeout_s: float = ANSWER_TIMEOUT_S) -> dict[str, Any] | None:
-        """Ask something; returns the answer, ``None`` if the job is over.
+        """Send a request; returns the answer, ``None`` if the job is over.
 
         Raises:
-            RunnerTimeoutError: none came within so many seconds.
+            RunnerTimeoutError: no answer came within ``timeout_s`` seconds.
         """
         import asyncio  # noqa: PLC0415  see the top
 
@@ -166,7 +168,7 @@ class RunnerClient:
 
     async def _send(self, request: dict[str, object]) -> None:
         self._writer.write(_line(request))
-        with contextlib.suppress(ConnectionError):  # the end of the job, which reading will say
+        with contextlib.suppress(ConnectionError):  # the job is over, which the reader will see
             await self._writer.drain()
 
     async def _receive(self) -> dict[str, Any] | None:
@@ -178,11 +180,11 @@ class RunnerClient:
 
 
 async def usage(sock: socket.socket, *, pss: bool = False) -> dict[str, Any] | None:
-    """Ask what a job uses now, over a socket from ``connected``; returns the answer, ``None`` if the job is over.
+    """Ask for a job's present use, over a socket from ``connected``; returns the answer, ``None`` if the job is over.
 
     Raises:
-        RunnerTimeoutError: it did not answer soon.
-        UnknownRequestError: it is of a release that does not tell.
+        RunnerTimeoutError: the runner did not answer in time.
+        UnknownRequestError: its release does not answer this.
     """
     return await _ask_once(sock, {"op": "usage", "pss": pss}, ANSWER_TIMEOUT_S if pss else LOOK_TIMEOUT_S)
 
@@ -191,8 +193,8 @@ async def listens_on(sock: socket.socket, port: int, address: str | None = None)
     """Ask, over such a socket, whether a process of a job listens on a TCP port, at an IP address or at any.
 
     Raises:
-        RunnerTimeoutError: it did not answer soon.
-        UnknownRequestError: it is of a release that does not tell.
+        RunnerTimeoutError: the runner did not answer in time.
+        UnknownRequestError: its release does not answer this.
     """
     at = {} if address is None else {"address": address}
     answer = await _ask_once(sock, {"op": "port", "port": port, **at}, LOOK_TIMEOUT_S)
@@ -203,14 +205,14 @@ async def waits(sock: socket.socket) -> dict[str, Any] | None:
     """Ask, over such a socket, whether a job waits for input; returns the answer, ``None`` if the job is over.
 
     Raises:
-        RunnerTimeoutError: it did not answer soon.
-        UnknownRequestError: it is of a release that does not tell.
+        RunnerTimeoutError: the runner did not answer in time.
+        UnknownRequestError: its release does not answer this.
     """
     return await _ask_once(sock, {"op": "waits"}, LOOK_TIMEOUT_S)
 
 
 async def _ask_once(sock: socket.socket, request: dict[str, object], timeout_s: float) -> dict[str, Any] | None:
-    """Ask one question, and hang up. Without streams, whose making costs more than the answer."""
+    """Send one request, and close the socket. Streams are not used: to make them costs more than the answer."""
     import asyncio  # noqa: PLC0415  see the top
 
     loop = asyncio.get_running_loop()
@@ -226,10 +228,10 @@ async def _ask_once(sock: socket.socket, request: dict[str, object], timeout_s: 
                     line += part
         except TimeoutError as error:
             raise RunnerTimeoutError(f"no answer within {timeout_s:g} s") from error
-        except ConnectionError:  # the end of the job
+        except ConnectionError:  # the job is over
             return None
     answer: dict[str, Any] = json.loads(line)
-    if "error" in answer:  # that of a request which every release would refuse is not to be expected from here
+    if "error" in answer:  # no request from here is invalid in every release
         raise UnknownRequestError(str(answer["error"]))
     return answer
 
@@ -242,14 +244,14 @@ def connected(job: JobDir) -> socket.socket:
     """Return a socket that is connected to the job's runner; opens files, so call it in a thread.
 
     Raises:
-        NoRunnerError: there is none.
-        RunnerTimeoutError: it has more connections waiting than it ever should.
+        NoRunnerError: there is no runner.
+        RunnerTimeoutError: too many connections wait for the runner.
     """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.setblocking(False)  # noqa: FBT003  its only form
     try:
         if sys.platform == "linux":
-            # The path may be longer than a socket address can hold (108 bytes); through a descriptor it is short.
+            # The path may be longer than a socket address (108 bytes). Through a descriptor it is short.
             directory = os.open(job.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 sock.connect(f"/proc/self/fd/{directory}/{os.path.basename(job.control)}")

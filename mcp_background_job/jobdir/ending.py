@@ -1,4 +1,4 @@
-"""Ends a job that no runner owns: withdrawn from the queue, or never to be started."""
+"""Ends a job that no runner owns: it is withdrawn from the queue, or can never start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mcp_background_job.jobdir.records import Exit
 def end_unowned(job: JobDir, record: Exit) -> bool:
     """Write the exit record of a job unless a runner owns or owned it; returns whether it was written.
 
-    The command that it has for its end is run.
+    The job's command at the end then runs.
     """
     is_written = record_end(job, record)
     if is_written:
@@ -22,7 +22,7 @@ def end_unowned(job: JobDir, record: Exit) -> bool:
 
 
 def record_end(job: JobDir, record: Exit) -> bool:
-    """Do the same, and leave the command for its end to the caller."""
+    """Do the same, but leave the command at the end to the caller."""
     with lock.held(job.lock) as got:
         if not got or os.path.exists(job.status) or job.has_exit:
             return False
@@ -31,7 +31,7 @@ def record_end(job: JobDir, record: Exit) -> bool:
 
 
 def publish(job: JobDir, record: Exit) -> None:
-    """Write the exit record of a job that the caller has the lock of, and take the job off the open ones."""
+    """Write the exit record of a job whose lock the caller holds, and remove its mark of open jobs."""
     records.clear_the_way(job.exit)
     records.write(job.exit, records.encode(record), durable=True)
     with contextlib.suppress(FileNotFoundError):

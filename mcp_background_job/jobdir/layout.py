@@ -1,4 +1,4 @@
-"""Where everything lies in a state directory. ``docs/reference/state-directory.md`` describes each file."""
+"""The paths in a state directory. ``docs/reference/state-directory.md`` describes each file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ FORMAT = 1
 JOB_ID_VARIABLE = "MCP_BG_JOB_ID"
 COOKIE_VARIABLE = "MCP_BG_COOKIE"
 
-#: And every process of an agent run.
+#: Every process of an agent run carries this too.
 RUN_ID_VARIABLE = "MCP_BG_RUN_ID"
 
-#: What a command at the end of a job is run for. What is started within one has no such command itself.
+#: The event that a command at an end runs for. A job that is started within one has no such command itself.
 EVENT_VARIABLE = "MCP_BG_EVENT"
 
 _JOB_ID = re.compile(r"j[a-z0-9]{3,11}")
@@ -39,35 +39,35 @@ class StateDir:
         """Names the directory; creates nothing."""
         self.path = path
         self.jobs = os.path.join(path, "jobs")
-        #: One small file per job that has not ended: finding those costs what is live, not what was ever run.
+        #: One small file per unended job: to find those costs what the live jobs cost, not all that ever ran.
         self.open = os.path.join(path, "open")
-        #: One empty file per job that was not started at once, so that a runner at its end sees if one waits.
+        #: One empty file per job that was not started at once: a runner that ends sees from it whether one waits.
         self.queue = os.path.join(path, "queue")
-        #: The same jobs, by names that tell when their turn comes.
+        #: The same jobs, under names that give their order.
         self.order = os.path.join(path, "order")
-        #: One file per queued job that somebody is about to launch, locked by them.
+        #: One file per job that a process is about to launch, locked by that process.
         self.claims = os.path.join(path, "claims")
-        #: Runs of other agents. Each has a job of its own; what is here is what the agent said.
+        #: Runs of other agents. Each has a job of its own; these files hold the agent's events.
         self.runs = os.path.join(path, "runs")
-        #: Messages to agents, by session: an agent that is gone on with has those that came before.
+        #: Messages to agents, by session: an agent that is resumed gets those that came before.
         self.mail = os.path.join(path, "mail")
         #: One directory per task of MCP; see ``jobdir.tasks``.
         self.tasks = os.path.join(path, "tasks")
         self.index = os.path.join(path, "jobs.sqlite3")
-        #: What is new for whom, and who was shown what. Not derived from anything.
+        #: News, readers, and how much each was shown. They cannot be derived from other files.
         self.news = os.path.join(path, "news.sqlite3")
-        #: What is known of ComfyUI's process.
+        #: Facts about ComfyUI's process.
         self.comfyui = os.path.join(path, "comfyui")
-        #: What was submitted to ComfyUI; unlike the index, it is the only copy.
+        #: Submissions to ComfyUI. Unlike the index, it is the only copy.
         self.comfyui_journal = os.path.join(path, "comfyui.sqlite3")
-        #: Held for moments while somebody looks at the queue, and the lock that release 1.0.0 holds meanwhile.
+        #: Held for moments during a look at the queue; and the lock that release 1.0.0 holds meanwhile.
         self.order_lock = os.path.join(path, "order.lock")
         self.queue_lock = os.path.join(path, "queue.lock")
-        #: Made by whoever finds the queue locked: its holder shall look again.
+        #: Made by a process that finds the queue locked: the holder must look again.
         self.queue_again = os.path.join(path, "queue.again")
-        #: Held while a job is started under a name, so that of two who do so at once one finds the other's.
+        #: Held while a job is started under a name: of two concurrent starts, one finds the other's job.
         self.names_lock = os.path.join(path, "names.lock")
-        #: Since when the clock has gone on steadily.
+        #: Since when the clock has advanced steadily.
         self.clock = os.path.join(path, "clock.json")
         self.http_token = os.path.join(path, "http-token")
 
@@ -80,7 +80,7 @@ class StateDir:
         return RunDir(os.path.join(self.runs, run_id))
 
     def mailbox(self, session_id: str) -> MailDir:
-        """Return the paths of the messages to the agent of a session."""
+        """Return the paths of the messages to an agent in a session."""
         return MailDir(os.path.join(self.mail, session_id))
 
     def on_end_lock(self, slot: int) -> str:
@@ -88,11 +88,11 @@ class StateDir:
         return os.path.join(self.path, f"on_end.{slot}.lock")
 
     def open_mark(self, job_id: str) -> str:
-        """Return the path of the mark that a job has not ended."""
+        """Return the path of the mark of an unended job."""
         return os.path.join(self.open, job_id)
 
     def queue_mark(self, job_id: str) -> str:
-        """Return the path of the mark that a job waits for its turn."""
+        """Return the path of the mark of a queued job."""
         return os.path.join(self.queue, job_id)
 
 
@@ -101,7 +101,7 @@ class JobDir:
 
     def __init__(self, path: str) -> None:
         """Names the directory; creates nothing."""
-        # Put together without os.path.join, which takes ten times as long: one is made for every question about a job.
+        # Built without os.path.join, which takes ten times as long: one is made for every question about a job.
         self.path = path
         self.job_id = path[path.rfind("/") + 1 :]
         self.spec = f"{path}/spec.json"
@@ -115,31 +115,31 @@ class JobDir:
 
     @property
     def claim(self) -> str:
-        """Who runs it on a node of a cluster: made by one process, once."""
+        """The claim of the runner on a cluster's node: one process makes it, once."""
         return f"{self.path}/runner.claim"
 
     @property
     def address(self) -> str:
-        """Where its runner is reached on a node of a cluster."""
+        """The address of its runner on a cluster's node."""
         return f"{self.path}/address.json"
 
     @property
     def on_end_log(self) -> str:
-        """What the command at the job's end has written."""
+        """The output of the command at the job's end."""
         return f"{self.path}/on_end.log"
 
     @property
     def on_end_trouble(self) -> str:
-        """Why that command has failed; absent if it has not."""
+        """Why that command failed; absent if it did not."""
         return f"{self.path}/on_end.trouble"
 
     @property
     def has_exit(self) -> bool:
-        """Whether there is an exit record, readable or not; a directory that a job put in its place is none."""
+        """Whether there is an exit record, readable or not; a directory that a job put in its place does not count."""
         return os.path.isfile(self.exit)
 
     def identity(self) -> str:
-        """Return what tells this directory from a copy of it; ``spec.json`` has it at the head of the cookie.
+        """Return the identity of this directory, which no copy of it has; the cookie in ``spec.json`` begins with it.
 
         Raises:
             OSError: there is no such directory.
@@ -148,14 +148,14 @@ class JobDir:
         return f"{facts.st_dev:x}-{facts.st_ino:x}"
 
     def is_named_in(self, cookie: str) -> bool:
-        """Tell whether a cookie was made for this directory, and not for one that this is a copy of.
+        """Tell whether a cookie was made for this directory, and not for one of which this is a copy.
 
-        The device is not compared: one directory has other numbers on each machine, and after each mount.
+        The device is not compared: its number differs between machines, and after each mount.
         """
         try:
             _, inode, _ = cookie.split("-")
             return inode == f"{os.stat(self.path).st_ino:x}"
-        except (OSError, ValueError):  # it is gone, or this is no cookie
+        except (OSError, ValueError):  # the directory is gone, or this is no cookie
             return False
 
     @property

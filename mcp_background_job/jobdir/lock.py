@@ -1,12 +1,12 @@
 """The lock that means "alive".
 
-A POSIX record lock, for three reasons: the kernel lets go of it when its holder dies, however it dies; children of the
-holder do not inherit it, so a job's process can never pass for its runner; and anybody can ask who holds it without
-taking it (``F_GETLK``), so that a reader never gets into a starting runner's way and learns the holder's pid from the
-kernel instead of from a file that somebody may have forged.
+It is a POSIX record lock, for three reasons. The kernel releases it when its holder dies, however it dies. Children of
+the holder do not inherit it, so a job's process cannot pass for its runner. Any process can ask who holds it without
+taking it (``F_GETLK``). So a reader never disturbs a starting runner, and learns the holder's pid from the kernel, not
+from a file that may be forged.
 
-The trap of these locks: a process loses them when it closes *any* descriptor of the file. So the holder opens the file
-once and keeps it. Who asks about a lock of this process is answered from memory, for that reason.
+A process loses such locks if it closes *any* descriptor of the file. So the holder opens the file once and keeps it,
+and a question about a lock of this process is answered from memory.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ _DARWIN = sys.platform == "darwin"
 _FLOCK = struct.Struct("@qqihh" if _DARWIN else "@hhqqi4x")
 
 
-#: The descriptors that keep the locks that a process has taken by ``try_acquire``, by its pid (a fork holds none of
-#: them) and device and inode of the file.
+#: The descriptors of the locks that a process has taken by ``try_acquire``, by its pid (a forked process holds none of
+#: them) and by device and inode of the file.
 _mine: dict[tuple[int, int, int], int] = {}
 
 
 @frozen
 class Holder:
-    """Who holds a lock. ``pid`` is ``None`` when the holder lives in another pid namespace."""
+    """The holder of a lock. ``pid`` is ``None`` if the holder lives in another pid namespace."""
 
     pid: int | None
 
 
 def holder_of(path: str) -> Holder | None:
-    """Return who holds the lock; ``None`` if nobody does, or there is no such file."""
+    """Return the holder of the lock; ``None`` if there is none, or no such file."""
     try:
         if _mine and _identity(os.stat(path)) in _mine:
             return Holder(os.getpid())
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # asking is no writing: the disk may take none
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # read only: the disk may take no writes
     except FileNotFoundError:
         return None
     try:
@@ -71,7 +71,7 @@ def try_acquire(path: str) -> int | None:
 
 
 def release_mine() -> None:
-    """Let go of all that this process has taken by ``try_acquire``."""
+    """Release all locks that this process has taken by ``try_acquire``."""
     for identity in [identity for identity in _mine if identity[0] == os.getpid()]:
         os.close(_mine.pop(identity))
 
@@ -81,16 +81,16 @@ def _identity(facts: os.stat_result) -> tuple[int, int, int]:
 
 
 def try_byte(path: str, byte: int) -> int | None:
-    """Take the lock of one byte of a file, as ``acquire`` does that of all; ``None`` if somebody has it, or all."""
+    """Lock one byte of a file, as ``acquire`` locks the whole; ``None`` if another holds the byte or the whole."""
     return _opened(path, _pack(fcntl.F_WRLCK, byte, 1))
 
 
 @contextlib.contextmanager
 def held(path: str) -> Generator[bool]:
-    """Hold a lock for a few file operations, if nobody else does; yields whether it was got.
+    """Hold a lock for a few file operations, if it is free; yields whether it was taken.
 
-    The lock is taken on an open file description where the system has such locks (Linux), so that two threads of one
-    process exclude each other as two processes do.
+    If the system has such locks (Linux), the lock is on an open file description: two threads of one process then
+    exclude each other as two processes do.
     """
     descriptor = acquire(path)
     try:
@@ -101,10 +101,10 @@ def held(path: str) -> Generator[bool]:
 
 
 def acquire(path: str) -> int | None:
-    """Take such a lock, to be let go of by closing the descriptor; ``None`` if somebody has it.
+    """Take such a lock, which is released when the descriptor is closed; ``None`` if another holds it.
 
-    Who wants to wait for it tries again: the kernel has no wait with a time limit, and a thread that waits is missing
-    elsewhere.
+    A caller that wants to wait for it tries again: the kernel has no wait with a time limit, and a waiting thread could
+    do no other work.
     """
     return _opened(path, _pack(fcntl.F_WRLCK))
 

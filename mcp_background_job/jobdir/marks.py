@@ -1,4 +1,4 @@
-"""The marks of jobs that have not ended: which there are, and what the queue must know of each."""
+"""The marks of unended jobs: which jobs they are, and the facts about each that the queue needs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mcp_background_job.jobdir.records import OpenMark, Spec
 
 
 def open_jobs(state: StateDir) -> list[str]:
-    """Return the ids of all jobs that are marked as not ended."""
+    """Return the ids of all jobs that are marked as unended."""
     return _names(state.open)
 
 
 def queued_jobs(state: StateDir) -> list[str]:
-    """Return the ids of all jobs that are marked as waiting for their turn."""
+    """Return the ids of all jobs that are marked as queued."""
     return _names(state.queue)
 
 
 def is_any_queued(state: StateDir) -> bool:
-    """Tell whether a job waits for its turn; costs the same however many do."""
+    """Tell whether a job is queued; the cost does not depend on their number."""
     try:
         with os.scandir(state.queue) as entries:
             return any(is_job_id(entry.name) for entry in entries)
@@ -38,7 +38,7 @@ def _names(directory: str) -> list[str]:
 
 
 def waiting_of(spec: Spec) -> Waiting:
-    """Return what the queue must know of a job that was asked for like this."""
+    """Return the facts that the queue needs about a job with this spec."""
     return Waiting(
         spec.job_id,
         spec.created_at,
@@ -51,9 +51,9 @@ def waiting_of(spec: Spec) -> Waiting:
 
 
 def mark_open(state: StateDir, job: Waiting) -> None:
-    """Mark that a job has not ended, and leave there what the queue must know of it.
+    """Mark a job as unended; the mark holds the facts that the queue needs.
 
-    A spec holds a whole environment; whoever serves the queue reads this instead.
+    A spec holds a whole environment, so a process that serves the queue reads the mark instead.
     """
     mark = OpenMark(
         created_at=job.created_at,
@@ -65,14 +65,14 @@ def mark_open(state: StateDir, job: Waiting) -> None:
     )
     descriptor = os.open(state.open_mark(job.job_id), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        # Who reads it half written takes what it holds from the spec, which is there before.
+        # A reader of a half written mark takes the facts from the spec, which was written before.
         records.write_all(descriptor, records.encode(mark))
     finally:
         os.close(descriptor)
 
 
 def facts_of(state: StateDir, job_id: str) -> Waiting | None:
-    """Return what the queue must know of a job that is marked open; ``None`` if nobody can tell.
+    """Return the facts that the queue needs about a job that is marked open; ``None`` if they are unknown.
 
     Release 1.0.0 makes empty marks: the facts of its jobs are in their specs.
     """
@@ -91,5 +91,5 @@ def _from_spec(state: StateDir, job_id: str) -> Waiting | None:
     try:
         spec = records.read(Spec, state.job(job_id).spec)
     except CorruptRecordError:
-        return None  # shown as such wherever the job is shown; it cannot be started
+        return None  # it is shown as damaged, and cannot be started
     return waiting_of(spec) if spec else None

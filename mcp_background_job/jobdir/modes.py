@@ -1,4 +1,4 @@
-"""The modes of a job's files: a job can take away from its user, and so from us, what it may do with them."""
+"""The modes of a job's files: a job can remove its user's permissions for them, and so this program's."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _FILE = 0o600
 
 
 def restore(job: JobDir) -> bool:
-    """Let a job's user read and write its directory and files again; returns whether anything was changed.
+    """Let a job's user read and write its directory and files again; returns whether a mode was changed.
 
     Raises:
-        StateDirError: that is not possible.
+        StateDirError: the modes cannot be changed.
     """
     try:
         changed = [_allow(path, _DIRECTORY) for path in (job.state_dir.jobs, job.path)]

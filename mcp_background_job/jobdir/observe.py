@@ -1,4 +1,4 @@
-"""Looks at a job's directory and says what is true now."""
+"""Looks at a job's directory and reports the job's present state."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from mcp_background_job.jobdir.records import Exit, Status
 
 @frozen
 class Observation:
-    """What is true of a job now.
+    """The present state of a job.
 
     Attributes:
         state: where it is in its life.
         outcome: how it ended, once it has.
-        exit: its exit record; ``None`` for a live job, and for a lost one whose end nobody has recorded yet.
-        status: what its runner published last.
-        runner_pid: its living runner, as the kernel says.
-        sweep: a dead runner's processes may be alive and should be cleared away.
-        trouble: what is wrong with its files.
-        engine: in words, what a cluster has it as, and where; ``None`` for a job of this machine.
-        engine_note: what that cluster says of it that matters: why it waits, say.
-        stale_since: since when the cluster has not answered (seconds since the epoch): all this is older.
+        exit: its exit record; ``None`` for a live job, and for a lost one whose end is not recorded yet.
+        status: the last status that its runner published.
+        runner_pid: its living runner, as the kernel reports it.
+        sweep: a dead runner's processes may be alive and should be ended.
+        trouble: a fault of its files, in words.
+        engine: its state and place on a cluster, in words; ``None`` for a job of this machine.
+        engine_note: an important note of that cluster about it, for example why it waits.
+        stale_since: since when the cluster has not answered (seconds since the epoch); everything here is older.
     """
 
     state: State
@@ -45,9 +45,9 @@ class Observation:
 
 
 def told(job: JobDir) -> Observation:
-    """Say what the files alone tell of a job, which runs on another machine perhaps: no kernel is asked.
+    """Report what the files alone say about a job that may run on another machine; the kernel is not asked.
 
-    A job without a status file is said to be queued.
+    A job without a status file is reported as queued.
     """
     try:
         seen = _told(job)
@@ -66,7 +66,7 @@ def _told(job: JobDir) -> Observation:
 
 
 def observe(job: JobDir, boot_id: str) -> Observation:
-    """Say what is true of a job, although it may have made its own files unreadable."""
+    """Report the present state of a job, even if it has made its own files unreadable."""
     try:
         seen = _observe(job, boot_id)
         if not seen.trouble:
@@ -80,18 +80,19 @@ def observe(job: JobDir, boot_id: str) -> Observation:
 
 
 def _observe(job: JobDir, boot_id: str) -> Observation:
-    """Read what there is, in an order that cannot make a job look lost that is just ending, or just beginning."""
+    """Read the files in an order that never makes a job look lost that is just ending or just beginning."""
     holder = lock.holder_of(job.lock)
     ended = _ended(job)
     if ended and (holder is None or _is_believed(ended, holder)):
         return ended
     status, trouble = _status(job)
     if holder is None:
-        # The runner writes the exit record before it lets go of the lock: what was not there before may be now.
+        # The runner writes the exit record before it releases the lock, so the record may be there now.
         ended = _ended(job)
         if ended:
             return ended
-        # It takes the lock before it publishes anything: one that came between our two looks is there now.
+        # A runner takes the lock before it publishes anything. If one came between the two looks, its lock is there
+        # now.
         if (status or trouble) and lock.holder_of(job.lock):
             return _observe(job, boot_id)
         holder = _bereft(job, status, boot_id)
@@ -99,11 +100,11 @@ def _observe(job: JobDir, boot_id: str) -> Observation:
         Traces(
             exited=False,
             owned=holder is not None,
-            # An unreadable status still proves that a runner was there.
+            # Even an unreadable status proves that a runner existed.
             reported=State(status.state) if status else State.STARTING if trouble else None,
             sweeping=status.sweeping if status else False,
             same_boot=status is None or not boot_id or status.boot_id == boot_id,
-            # Release 1.0.0 does not say where it runs.
+            # Release 1.0.0 does not record its machine.
             same_machine=status is None or status.machine in ("", machine()),
         )
     )
@@ -119,17 +120,17 @@ def _observe(job: JobDir, boot_id: str) -> Observation:
 
 
 def _is_believed(ended: Observation, holder: Holder) -> bool:
-    """Tell whether a job that has an exit record is over although its lock is held: a job may forge that record."""
-    if holder.pid is None or ended.trouble or ended.exit is None:  # what is no record does not end it
+    """Tell whether a job with an exit record is over although its lock is held: a job may forge that record."""
+    if holder.pid is None or ended.trouble or ended.exit is None:  # a damaged record does not end it
         return False
-    # A runner that comes too late for a job which was withdrawn holds its lock until it has seen that. It has no
-    # children; a runner whose job writes this record has.
+    # A runner that comes too late for a withdrawn job holds its lock until it has seen that. It has no children. A
+    # runner whose job writes this record has.
     is_withdrawn = ended.outcome is not Outcome.COMPLETED and ended.exit.started_at is None
     return runners.keeps_lock_beyond_the_end(holder.pid) or (is_withdrawn and not runners.may_have_children(holder.pid))
 
 
 def _bereft(job: JobDir, status: Status | None, boot_id: str) -> Holder | None:
-    """Return the living runner of a job whose lock was removed, by its own job perhaps."""
+    """Return the living runner of a job whose lock was removed, perhaps by the job itself."""
     if status is None or (boot_id and status.boot_id != boot_id):
         return None
     pid = runners.find_bereft(job)
@@ -142,7 +143,7 @@ def _ended(job: JobDir) -> Observation | None:
     try:
         record = records.read(Exit, job.exit)
     except CorruptRecordError as error:
-        # The job is over, and how it ended is not known: never a success.
+        # The job is over, and its end is unknown: never a success.
         record = Exit(outcome=Outcome.LOST.value, ended_at=_modified(job.exit), reason=str(error))
         return Observation(state=State.EXITED, outcome=Outcome.LOST, exit=record, trouble=str(error))
     if record is None:

@@ -1,7 +1,7 @@
-"""The queue in its order: one empty file per queued job, whose name says what decides when its turn comes.
+"""The queue in its order: one empty file per queued job, whose name holds the facts that decide its turn.
 
-So one listing shows the whole queue. A name follows from the job's spec alone and never changes: anybody can make it,
-and the job's runner removes it. ``queue/<job_id>`` stands beside it, since release 1.0.0 knows no other mark.
+So one listing shows the whole queue. A name follows from the job's spec alone and never changes: any process can make
+it, and the job's runner removes it. ``queue/<job_id>`` is kept as well, since release 1.0.0 knows no other mark.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from mcp_background_job.core.schedule import Waiting
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import StateDir, is_job_id
 
-#: A file name has 255 bytes at most. What does not fit is read from the job's mark in ``open/``.
+#: A file name has at most 255 bytes. If a name would be longer, the job's mark in ``open/`` has the facts.
 _LONGEST_NAME = 250
 
-#: Microseconds since the epoch have sixteen hexadecimal digits in a name, for ever: the order of names is that of time.
+#: The microseconds since the epoch always have sixteen hexadecimal digits in a name, so names sort by time.
 _LATEST = float(2**63)
 
-#: Limits above this are none.
+#: A limit above this is none.
 _NO_LIMIT = 10**9
 
 _OF_A_USER, _OWN, _READ_ON = "u", "o", "r"
 
 
 class Entry(NamedTuple):
-    """A queued job, as its name tells; ``is_whole`` says whether that is all there is to know."""
+    """A queued job, as its name describes it; ``is_whole`` tells whether the name holds all facts."""
 
     name: str
     job: Waiting
@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 
 
 def enter(state: StateDir, job: Waiting) -> None:
-    """Put a job that is recorded into the queue."""
+    """Put a recorded job into the queue."""
     records.touch(os.path.join(state.order, name_of(job)))
     records.touch(state.queue_mark(job.job_id))
 
@@ -53,7 +53,7 @@ def remove(state: StateDir, job_id: str, name: str) -> None:
 
 
 def entries(state: StateDir) -> dict[str, Entry]:
-    """Return what is in the queue, by job id."""
+    """Return the entries of the queue, by job id."""
     try:
         names = os.listdir(state.order)
     except FileNotFoundError:
@@ -76,7 +76,7 @@ def name_of(job: Waiting) -> str:
 def _entry(name: str) -> Entry | None:
     created, *rest = name.split("-")
     if len(rest) < len(("job_id", "max_jobs", "kind")):
-        return None  # not ours
+        return None  # not a name of this program
     job_id, max_jobs, kind, *after = rest
     if not is_job_id(job_id):
         return None

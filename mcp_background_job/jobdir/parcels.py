@@ -1,9 +1,9 @@
-"""What a job is sent as to a node that sees no file of ours, and how the runner there tells of it in the engine's log.
+"""The parcel that carries a job to a node without shared files, and the lines of its runner in the engine's log.
 
-The parcel lies beside the runner's package: ``job.json``, with the spec and the token of the runner's door, and the
-files of the job's directory that the spec names, below ``files/``. What the runner prints for us are lines that begin
-with ``MARK``: where it is reached, and at its end whatever nobody has fetched, and the exit record. All of it is ASCII,
-since engines stumble over anything else.
+The parcel is beside the runner's package. It holds ``job.json``, with the spec and the token of the runner's port, and
+below ``files/`` the files of the job's directory that the spec names. The runner prints lines that begin with ``MARK``:
+its address first, and at its end the bytes that were not fetched and the exit record. All of it is ASCII, since engines
+mishandle other text.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import json
 from collections.abc import Iterator
 from typing import Any, cast
 
-#: Names in a parcel.
+#: File names in a parcel.
 JOB = "job.json"
 FILES = "files"
 RUNNER = "runner.pyz"
 
 MARK = "mcp-bg: "
 
-#: The home of the user on the node, as the working directory where nobody has named another.
+#: The user's home on the node: the working directory if none was named.
 HOME = "~"
 
-#: Bytes of output at the end of a log that are told at the end of a job, beside those that were fetched before: an
+#: Bytes of output, from the end of a log, that are printed at the end of a job if they were not fetched before. An
 #: engine hands over such a log as a whole.
 MAX_TOLD = 32 * 1024 * 1024
 
@@ -37,7 +37,7 @@ def line(**told: object) -> bytes:
 
 
 def pieces(name: str, at: int, data: bytes) -> Iterator[bytes]:
-    """Return lines that tell what lies in a file from an offset on."""
+    """Return lines that carry the content of a file from an offset on."""
     import zlib  # noqa: PLC0415  at the end of a job, and only where there is output left
 
     for start in range(0, len(data), PIECE):
@@ -46,7 +46,7 @@ def pieces(name: str, at: int, data: bytes) -> Iterator[bytes]:
 
 
 def told(log: str) -> list[dict[str, Any]]:
-    """Return what the lines of an engine's log tell; those that are cut or forged are left out."""
+    """Return the values of the lines in an engine's log; cut or forged lines are left out."""
     found: list[dict[str, Any]] = []
     for text in log.splitlines():
         if text.startswith(MARK):
@@ -60,7 +60,7 @@ def told(log: str) -> list[dict[str, Any]]:
 
 
 def piece_in(said: dict[str, Any]) -> tuple[str, int, bytes] | None:
-    """Return the file, the offset and the bytes that a line tells of, ``None`` if it tells of something else."""
+    """Return the file, the offset and the bytes that a line carries; ``None`` for another kind of line."""
     import zlib  # noqa: PLC0415  see above
 
     name, at, packed = said.get("file"), said.get("at"), said.get("zlib")

@@ -1,6 +1,6 @@
-"""Records whose fields are whatever JSON has for them: read as dataclasses, and written once.
+"""Records with any JSON types as fields: read as dataclasses, and written once.
 
-Those of jobs, which any release must be able to read, are in ``records``, with the types of their fields.
+The records of jobs, which every release must be able to read, are in ``records``, with the types of their fields.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ Record = TypeVar("Record")
 
 
 def encode(record: Any) -> bytes:
-    """Return a dataclass as it stands on disk."""
+    """Return the form of a dataclass on disk."""
     return json.dumps({"version": FORMAT, **vars(record)}).encode()
 
 
 def read(kind: type[Record], path: str, **made_of: Callable[[Any], object]) -> Record | None:
-    """Read a dataclass, ``None`` if it is not there; fields of newer releases are passed over.
+    """Read a dataclass; ``None`` if the file does not exist. Fields of newer releases are ignored.
 
     Args:
-        kind: of dataclass.
-        path: of its file.
-        made_of: what makes the value of a field of what JSON has for it, where that is another.
+        kind: the dataclass.
+        path: path of its file.
+        made_of: functions that make a field's value from its JSON value, if the two differ.
 
     Raises:
-        CorruptRecordError: it is there and is not such a record.
+        CorruptRecordError: the file exists but is not such a record.
     """
     try:
         with open(path, "rb") as file:
@@ -50,17 +50,17 @@ def read(kind: type[Record], path: str, **made_of: Callable[[Any], object]) -> R
     try:
         values |= {name: make(values[name]) for name, make in made_of.items() if name in values}
         return kind(**values)
-    except (TypeError, ValueError) as error:  # a field is missing, or is a word of a newer release
+    except (TypeError, ValueError) as error:  # a field is missing, or has a word of a newer release
         raise CorruptRecordError(f"{path}: {error}") from error
 
 
 def write_first(path: str, data: bytes, *, durable: bool = False) -> bool:
-    """Write a file whole, mode 0600, unless there is one; returns whether there was none.
+    """Write a file whole, mode 0600, unless it exists; returns whether it was written.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
-    temporary = f"{path}.{secrets.token_hex(4)}.new"  # others may be at it, in this process too
+    temporary = f"{path}.{secrets.token_hex(4)}.new"  # others may write it at once, also in this process
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         write_all(descriptor, data)
@@ -78,7 +78,7 @@ def _name_first(temporary: str, path: str) -> bool:
         os.link(temporary, path)
     except FileExistsError:
         return False
-    except OSError:  # a file system without hard links: of two who come at once the last one stands
+    except OSError:  # a file system without hard links: of two concurrent writers the last one wins
         if os.path.exists(path):
             return False
         os.replace(temporary, path)

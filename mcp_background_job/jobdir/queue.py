@@ -1,11 +1,10 @@
-"""Serves the queue: finds what may start, and ends what never will.
+"""Serves the queue: finds the jobs that may start, and ends those that never will.
 
-Whoever has a reason to look calls this: a server that queued a job, and every runner as its last act, so that a queued
-job starts when its turn comes even if no server is left. What is decided is in ``core.schedule``; how a runner comes
-into being is the caller's business.
+A server calls this when it has queued a job, and every runner calls it as its last act. So a queued job starts when its
+turn comes, even if no server is left. ``core.schedule`` decides; the caller makes the runners.
 
-Only looking and claiming happen under the lock, and nobody waits for it: who finds it held leaves word, and who holds
-it looks again. So a job that is stuck on its way, and whoever launches it, hold up nobody else.
+Only looks and claims happen under the lock, and no process waits for it. A process that finds it held leaves a mark,
+and the holder looks again. So a job that is stuck in its launch, and its launcher, delay nothing else.
 """
 
 from __future__ import annotations
@@ -27,22 +26,22 @@ from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
 from mcp_background_job.jobdir.observe import Observation, observe
 from mcp_background_job.jobdir.records import Exit, Spec, StopRequest
 
-#: Marks of jobs whose directory has no spec are removed when they are this old: the job was never recorded.
+#: Seconds. An older mark of a job whose directory has no spec is removed: the job was never recorded.
 _UNRECORDED_AGE_S = 60.0
 
 
 def may_start_at_once(state: StateDir, job: Waiting) -> bool:
     """Tell whether a job that is marked open need not queue.
 
-    Its mark stands before the count: of two who start jobs at once, the later one counts both. Its claim stands before
-    the mark, so that nobody who looks at the queue gives its place to another. Where jobs wait, a new
-    one waits behind them; so what is counted here is never more than what runs.
+    Its mark exists before the count: of two concurrent starts, the later one counts both. Its claim exists before the
+    mark, so no look at the queue gives its place to another job. If jobs are queued, a new one queues behind them. So
+    the count never exceeds the number of running jobs.
     """
     if job.after or job.pools:
         return False
     if job.is_own or (not marks.is_any_queued(state) and len(marks.open_jobs(state)) <= job.max_jobs):
         return True
-    # What runs within a job that has a place uses that, whoever waits.
+    # A job within a job that has a place uses that place, even if others are queued.
     queued = set(marks.queued_jobs(state)) if job.ancestors else set[str]()
     hosts = (marks.facts_of(state, ancestor) for ancestor in job.ancestors if ancestor not in queued)
     return any(host and not host.is_own for host in hosts)
@@ -51,7 +50,7 @@ def may_start_at_once(state: StateDir, job: Waiting) -> bool:
 def due(state: StateDir, boot_id: str) -> Iterator[Claim]:
     """Yield the jobs whose turn it is, each claimed for the caller to launch, and end those that will never start.
 
-    The caller releases each claim when a runner owns the job, and waits for nothing between two of them.
+    The caller releases each claim when a runner owns the job. It must not wait for anything between two claims.
     """
     while (looked := _look_unless_another_does(state, boot_id)) is not None:
         yield from looked.claims
@@ -68,7 +67,7 @@ def due(state: StateDir, boot_id: str) -> Iterator[Claim]:
 
 @frozen
 class _Looked:
-    """What a look at the queue came to."""
+    """The result of a look at the queue."""
 
     claims: list[Claim]
     hopeless: dict[str, str]
@@ -76,18 +75,19 @@ class _Looked:
 
 
 def _look_unless_another_does(state: StateDir, boot_id: str) -> _Looked | None:
-    """Look at the queue, or leave word for the one who does that now.
+    """Look at the queue, or leave a mark for the process that does so now.
 
-    The race: A has looked, B ends a job and finds the lock held, A lets go, and nobody has seen the place that B left.
-    So B leaves the mark and then tries once more. If the lock is still held, or again, its holder lets go of it after
-    the mark was made, looks for the mark after that, and finds it. Who removes the mark looks at the queue after that.
+    The race: A has looked, B ends a job and finds the lock held, A releases it, and no look has seen the place that B
+    left. So B leaves the mark and tries once more. If the lock is still or again held, its holder releases it after the
+    mark was made, then looks for the mark, and finds it. A process that removes the mark looks at the queue afterwards.
     """
     for _ in ("at first", "with word left"):
         with lock.held(state.order_lock) as got:
             if got:
                 _unlink(state.queue_again)
-                # Release 1.0.0 holds this one while it launches, for seconds perhaps, and would not look again for
-                # us. It keeps that release away while we look, and does not keep us: what both launch starts once.
+                # Release 1.0.0 holds this lock while it launches, perhaps for seconds, and would not look again for
+                # this process. The lock keeps that release away during the look, but this process goes on without it: a
+                # job that both launch starts once.
                 with lock.held(state.queue_lock):
                     return _look(state, boot_id)
         records.touch(state.queue_again)
@@ -96,10 +96,10 @@ def _look_unless_another_does(state: StateDir, boot_id: str) -> _Looked | None:
 
 @dataclass
 class _Survey:
-    """What the marks of open jobs lead to."""
+    """The facts from the marks of open jobs."""
 
     queue: dict[str, Waiting] = field(default_factory=dict[str, Waiting])
-    unlisted: list[Waiting] = field(default_factory=list[Waiting])  # of the queue, those that have no entry
+    unlisted: list[Waiting] = field(default_factory=list[Waiting])  # queued jobs without an entry
     running: list[Waiting] = field(default_factory=list[Waiting])
     live: set[str] = field(default_factory=set[str])
 
@@ -113,7 +113,7 @@ def _look(state: StateDir, boot_id: str) -> _Looked:
         decision = decide(list(survey.queue.values()), survey.running, ended, stops)
         are_there = [_take(state, survey, job_id, boot_id, taken) for job_id in decision.launch]
         if all(are_there):
-            break  # else there is room for others
+            break  # otherwise there is room for others
     for job in survey.unlisted:
         if job.job_id in survey.queue and job.job_id not in decision.fail and job.job_id not in decision.end:
             _enter_late(state, job, boot_id)
@@ -121,20 +121,21 @@ def _look(state: StateDir, boot_id: str) -> _Looked:
 
 
 def _stops(state: StateDir, survey: _Survey) -> dict[str, StopRequest]:
-    """Return the ancestors of queued jobs that those end with, and how."""
+    """Return the ancestors with which queued jobs end, and how."""
     ancestors = {ancestor for job in survey.queue.values() for ancestor in job.ancestors}
     stops = {ancestor: ancestry.stop_of(state.job(ancestor)) for ancestor in ancestors}
     return {ancestor: stop for ancestor, stop in stops.items() if stop}
 
 
 def _survey(state: StateDir, boot_id: str) -> _Survey:
-    # In this order. A claim is released when the job has left the queue, and a job is marked open before it enters it
-    # and until it has ended: so none is missed between two listings, and what is in the queue and not open has ended.
+    # The order of these listings matters. A claim is released after the job has left the queue, and a job is marked
+    # open before it enters the queue and until it has ended. So no listing misses one, and an entry that is not open
+    # has ended.
     claimed = claims.living(state)
     entries = order.entries(state)
     marked = set(marks.queued_jobs(state))
     live = set(marks.open_jobs(state))
-    # Who starts a job at once claims it, and then marks it open: all such that are live show now, or have a runner.
+    # A job that starts at once is claimed first and marked open then: all live ones have a claim here now, or a runner.
     claimed |= claims.living(state)
     for job_id in entries.keys() - live:
         order.remove(state, job_id, entries[job_id].name)
@@ -155,7 +156,7 @@ def _survey(state: StateDir, boot_id: str) -> _Survey:
 
 
 def _observe(state: StateDir, survey: _Survey, job_id: str, boot_id: str) -> None:
-    """Look at a job that is open and has no entry: it runs, has just ended, or was queued by another release."""
+    """Look at an open job without an entry: it runs, has just ended, or was queued by another release."""
     seen = observe(state.job(job_id), boot_id)
     if seen.state is not State.QUEUED:
         _note(state, survey, job_id, seen)
@@ -167,7 +168,7 @@ def _observe(state: StateDir, survey: _Survey, job_id: str, boot_id: str) -> Non
 
 
 def _note(state: StateDir, survey: _Survey, job_id: str, seen: Observation) -> None:
-    """Note that a job runs, or ended."""
+    """Note that a job runs or has ended."""
     if seen.state is not State.EXITED:
         survey.running.append(marks.facts_of(state, job_id) or Waiting(job_id, 0.0, 0))
         return
@@ -184,18 +185,18 @@ def _forget_if_unrecorded(state: StateDir, job_id: str) -> None:
 
 
 def _take(state: StateDir, survey: _Survey, job_id: str, boot_id: str, taken: list[Claim]) -> bool:
-    """Claim a job that may start; returns whether it was there to be claimed."""
+    """Claim a job that may start; returns whether it could be claimed."""
     job = survey.queue.pop(job_id)
     seen = observe(state.job(job_id), boot_id)
     if seen.state is not State.QUEUED:
-        order.leave(state, job)  # release 1.0.0 has launched or withdrawn it, and knows of no entry
+        order.leave(state, job)  # release 1.0.0 has launched or withdrawn it, and knows no entries
         _note(state, survey, job_id, seen)
         return False
     if not _can_be_read(state.job(job_id)):
-        return False  # it stays in the queue, and is shown as damaged, until somebody withdraws it
+        return False  # it stays queued, and is shown as damaged, until it is withdrawn
     survey.running.append(job)
     if claim := claims.take(state, job_id):
-        taken.append(claim)  # else whoever has claimed it launches it
+        taken.append(claim)  # otherwise the claim's holder launches it
     return True
 
 
@@ -203,20 +204,20 @@ def _can_be_read(job: JobDir) -> bool:
     try:
         return records.read(Spec, job.spec) is not None
     except CorruptRecordError:
-        return False  # shown as such wherever the job is shown
+        return False  # the job is shown as damaged
 
 
 def _enter_late(state: StateDir, job: Waiting, boot_id: str) -> None:
-    """Put a job into the queue for whoever recorded it and did not: it may have died before."""
+    """Put a job into the queue whose recorder did not: it may have died before."""
     order.enter(state, job)
-    # It may just have been launched. Its runner takes the job's lock and then removes the entry: either that comes
-    # after the entry was made, or the lock is seen here.
+    # It may just have been launched. Its runner first takes the job's lock and then removes the entry: either that
+    # comes after the entry was made, or the lock is visible here.
     if observe(state.job(job.job_id), boot_id).state is not State.QUEUED:
         order.leave(state, job)
 
 
 def _ended(state: StateDir, survey: _Survey, boot_id: str) -> dict[str, Outcome | None]:
-    """Return how those ended that queued jobs wait for; ``None`` for what no longer exists."""
+    """Return the outcomes of the jobs that queued jobs wait for; ``None`` for one that no longer exists."""
     names = {other for job in survey.queue.values() for other in job.after} - survey.live
     return {name: _outcome(state, name, boot_id) for name in names}
 

@@ -1,4 +1,4 @@
-"""A state directory on a disk that takes no writes, as in a sandbox: jobs are seen there, and stopped, all the same."""
+"""Support for a state directory on a read-only disk, as in a sandbox: jobs can still be seen and stopped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Generator
 
 @contextlib.contextmanager
 def unless_read_only() -> Generator[None]:
-    """Write what need not be written here and now: it is there already, or others will do it."""
+    """Do writes that a read-only disk may refuse: the content is there already, or another process will write it."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
-"""The JSON records of a job: what was asked, what the runner publishes, how it ended.
+"""The JSON records of a job: its spec, its runner's status, its exit.
 
-Readers take records of older and newer releases: unknown fields are ignored, missing ones have a default where one is
-possible. What does not fit is a ``CorruptRecordError`` that names the file and the field.
+Readers take records of older and newer releases: unknown fields are ignored, and missing ones have a default if one is
+possible. A field that does not fit raises a ``CorruptRecordError`` that names the file and the field.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.jobdir.layout import FORMAT, JobDir
 
-#: A limit that is none.
+#: A limit that limits nothing.
 NO_LIMIT = 1_000_000
 
 
 @frozen
 class Spec:
-    """What was asked; written once.
+    """The request for a job; written once.
 
     Attributes:
         job_id: its id, and the name of its directory.
-        command: what the user typed.
-        argv: what is executed: a shell and the command.
+        command: the command as the user typed it.
+        argv: the arguments that are executed: a shell and the command.
         cwd: working directory.
         env: the whole environment of the command.
         created_at: seconds since the epoch.
@@ -41,34 +41,35 @@ class Spec:
         stdin: ``closed``, ``pipe`` or ``pty``.
         timeout_s: time limit in seconds.
         after: ids of jobs that must complete before it starts.
-        client: who asked, for telling them how it ended.
+        client: the client that asked for it, and that is told of its end.
         restarted_from: id of the job that it repeats.
-        idle_timeout_s: it is stopped when it has neither written nor been sent anything for so many seconds.
-        leftovers: ``keep``, or ``kill``: what outlives the command itself is ended, and the command's end is the job's.
-        stdin_file: its bytes are what the stdin begins with; with ``stdin`` = ``closed`` they are all of it.
-        pools: names that it shares with other jobs, and how many jobs of each may run at once.
-        large_pipes: its output has much room before it is moved, since it may exit without waiting until it is.
+        idle_timeout_s: it is stopped if it has neither written nor been sent anything for this many seconds.
+        leftovers: ``keep``, or ``kill``: processes that outlive the command are ended, and the job ends with the
+            command.
+        stdin_file: a file whose bytes the stdin begins with; if ``stdin`` is ``closed``, they are all of it.
+        pools: names of pools that it shares with other jobs, and how many jobs of each may run at once.
+        large_pipes: its pipes have much room, since it may exit without waiting until its output is read.
         parent: id of the job in whose process it was asked for.
-        ancestors: that, the job in whose process the parent was asked for, and so on: with any of them it ends. Those
-            that had ended by themselves when it was asked for are left out.
-        max_descendants: how many jobs that were asked for within one and have not ended there might be then.
-        max_depth: how many living ancestors a job might have then.
-        project: directory or name of the project that it was asked for in, empty if there was none; ``None`` if
-            release 1.0.0 recorded the job.
-        reader: who is to be told of its end and of its questions.
-        env_from: where ``env`` comes from, beside what was asked for with the job; empty if not known.
-        attempts_file: where the command is started again when it fails: what is noted of its attempts.
-        is_own: it is this program's own (ComfyUI, a feeder), and takes none of the places that ``max_jobs`` counts.
-        tells_stages: it may end in a pipeline, and its shell is had to tell how the stages of that ended.
-        tells_passed: the same of the pipelines before.
-        pipelines: those that are told, each with a line for each stage.
-        untold: the first stage of a pipeline that is not told, if it could have failed.
-        background: what the shell puts in the background and is had to tell of how it ended.
-        tells_each: of each of these, and not only of the last one that it has started.
-        on_end: a command that is run when it has ended, empty for none.
-        stop_signal: what ends it best, where nobody has said with what it is to be stopped; SIGTERM without it.
-        stop_grace_s: how long it is given for that; ``ancestry.GRACE_S`` without it.
-        on: the place where it runs and what is asked of that, empty for this machine.
+        ancestors: the parent, the job in whose process the parent was asked for, and so on: it ends with any of them.
+            Those that had ended by themselves when it was asked for are left out.
+        max_descendants: the limit at that time on unended jobs that were asked for within one job.
+        max_depth: the limit at that time on living ancestors of a job.
+        project: directory or name of the project that it was asked for in; empty for none, ``None`` if release 1.0.0
+            recorded the job.
+        reader: the reader that is told of its end and of its questions.
+        env_from: the source of ``env``, apart from variables in the request; empty if unknown.
+        attempts_file: the file with notes on attempts, if the command is started again when it fails.
+        is_own: it is this program's own (ComfyUI, a feeder), and does not count towards ``max_jobs``.
+        tells_stages: it may end in a pipeline, and its shell is made to report how that pipeline's stages ended.
+        tells_passed: its shell is made to report the same of earlier pipelines.
+        pipelines: the pipelines that are reported, each with a line for each stage.
+        untold: the first stage, of a pipeline that is not reported, that could have failed.
+        background: the commands that the shell puts in the background and whose ends it is made to report.
+        tells_each: it reports on each of these commands, and not only on the last one that it started.
+        on_end: a command that runs when the job has ended; empty for none.
+        stop_signal: the signal for a stop that names none; ``None`` means SIGTERM.
+        stop_grace_s: the grace period for such a stop, in seconds; ``None`` means ``ancestry.GRACE_S``.
+        on: the place where it runs, with requests to that place; empty for this machine.
     """
 
     job_id: str
@@ -114,7 +115,7 @@ class Spec:
 
 @frozen
 class OpenMark:
-    """What the queue must know of a job that has not ended; the fields are those of ``Spec``."""
+    """The facts about an unended job that the queue needs; the fields are those of ``Spec``."""
 
     created_at: float
     max_jobs: int
@@ -124,7 +125,7 @@ class OpenMark:
     ancestors: list[str] = field(default_factory=list[str])
 
 
-#: Who asked for a stop where a signal to the runner was how: a machine that shuts down does so.
+#: Asks for a stop if a signal to the runner was the request, as at a machine's shutdown.
 SYSTEM = "system"
 
 
@@ -141,7 +142,7 @@ class StopRequest:
 
 @frozen
 class LeaderExit:
-    """How the command's own process ended; others that it started may live on."""
+    """How the command's own process ended; processes that it started may live on."""
 
     at: float
     exit_code: int | None = None
@@ -150,7 +151,7 @@ class LeaderExit:
 
 @frozen
 class ChildExit:
-    """How a background process ended that the runner inherited; a shell tells nobody of those that it waited for."""
+    """How a background process that the runner inherited ended; a shell reports none that it waited for."""
 
     pid: int
     command: str
@@ -160,24 +161,26 @@ class ChildExit:
 
 @frozen
 class Status:
-    """What the runner publishes while it lives.
+    """The status that the runner publishes while it lives.
 
     Attributes:
         state: ``starting`` or ``running``.
-        boot_id: the boot that the pids belong to.
-        runner_pid: the runner.
-        pid: the command's own process.
+        boot_id: the boot to which the pids belong.
+        runner_pid: pid of the runner.
+        pid: pid of the command's own process.
         started_at: seconds since the epoch.
-        started_uptime: the same moment in seconds since the machine was started; ``None`` if release 1.0.0 wrote this.
-        sweeping: this runner found a dead runner's job, and clears away what that one left.
+        started_uptime: the same moment in seconds since the machine was started; ``None`` if release 1.0.0 wrote the
+            status.
+        sweeping: this runner found a dead runner's job, and ends the processes that were left.
         stop_requested: the wish that the job stop.
-        leader_exit: set when the command itself is over and processes that it left behind are not.
-        lost_bytes: output that could not be written to disk.
-        survivors: processes alive after SIGKILL.
-        machine: the machine that boot and pids belong to, empty if the runner is of release 1.0.0.
-        failures: background processes that failed, the first of them.
-        stages: exit codes of the stages of the pipeline that its shell ran last; empty if it has not told.
-        hidden: the sentence that a stage of a pipeline failed, or may have, which its exit code does not tell.
+        leader_exit: set if the command itself is over but processes that it left are not.
+        lost_bytes: bytes of output that could not be written to disk.
+        survivors: pids of processes that are alive after SIGKILL.
+        machine: the machine to which boot and pids belong; empty if the runner is of release 1.0.0.
+        failures: the first of the background processes that failed.
+        stages: exit codes of the stages of the pipeline that its shell ran last; empty if the shell has not reported
+            them.
+        hidden: the sentence that a stage of a pipeline failed, or may have, which the exit code hides.
     """
 
     state: str
@@ -199,31 +202,32 @@ class Status:
 
 @frozen
 class Exit:
-    """How a job ended; appears once.
+    """How a job ended; written once.
 
     Attributes:
         outcome: one of ``core.states.Outcome``.
         exit_code: of the command itself; ``None`` if a signal ended it, or if it is unknown.
         signal: name of the signal that ended the command itself.
-        reason: in words, why it ended so.
+        reason: why it ended so, in words.
         started_at: seconds since the epoch; ``None`` if it was never started.
         ended_at: seconds since the epoch.
-        duration_s: by a clock that does not jump.
-        user_s: CPU seconds of all its processes.
-        system_s: CPU seconds spent by the kernel for them.
-        max_rss: bytes of the largest of its processes.
-        peak_memory: most bytes that all its processes together were seen to hold at one moment.
-        output_bytes: bytes that it ever wrote to the log.
-        dropped_bytes: of those, bytes that retention has removed.
+        duration_s: its duration in seconds, by a monotonic clock.
+        user_s: CPU seconds that all its processes used.
+        system_s: CPU seconds that the kernel used for them.
+        max_rss: resident bytes of the largest of its processes.
+        peak_memory: the most bytes that all its processes together were seen to hold at one moment.
+        output_bytes: bytes that it wrote to the log.
+        dropped_bytes: bytes of these that retention has removed.
         lost_bytes: bytes that it wrote and that could not be stored.
         stop_requested: the wish that the job stop.
-        killed_pids: processes that were sent SIGKILL to end it; the first of them, if they are very many.
-        failures: background processes that failed, the first of them.
-        stages: exit codes of the stages of the pipeline that its shell ran last; empty if it has not told.
-        oom_kills: how many processes of its cgroup, its own or others, the kernel killed meanwhile for want of memory.
-        swept: how many processes a dead runner had left, which were then ended.
-        survivors: those that even SIGKILL had not ended by then, as ``kernel.survivors`` marks them.
-        is_certain: nothing else of it can have been alive by then.
+        killed_pids: the first of the processes that were sent SIGKILL to end it.
+        failures: the first of the background processes that failed.
+        stages: exit codes of the stages of the pipeline that its shell ran last; empty if the shell has not reported
+            them.
+        oom_kills: how many processes in its cgroup, its own or others, the kernel killed meanwhile for want of memory.
+        swept: how many processes of a dead runner's job were found and ended.
+        survivors: processes that even SIGKILL had not ended by then, as ``kernel.survivors`` marks them.
+        is_certain: no other process of it can have been alive by then.
         ended_with: ids of the jobs that were asked for within it and ended because it was ended.
     """
 
@@ -254,7 +258,7 @@ class Exit:
 
 Record = TypeVar("Record", Spec, OpenMark, Status, Exit)
 
-#: What JSON may hold for an annotation; a record's fields use no others.
+#: Types that JSON may hold for an annotation; a record's fields use no others.
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "str | None": (str, type(None)),
@@ -278,10 +282,10 @@ _NESTED: dict[str, type[StopRequest | LeaderExit | ChildExit]] = {
 }
 
 
-#: States that a runner publishes; the others are those of jobs without one.
+#: States that a runner publishes; jobs without a runner have the others.
 _PUBLISHED = (State.STARTING, State.RUNNING)
 
-#: Of what the items of a list, or the values of an object, are.
+#: Types of the items of a list, or of the values of an object.
 _ITEMS: dict[str, type] = {
     "list[str]": str,
     "list[int]": int,
@@ -292,15 +296,15 @@ _ITEMS: dict[str, type] = {
 
 
 def encode(record: Spec | OpenMark | Status | Exit) -> bytes:
-    """Return the record as it stands on disk."""
+    """Return the form of the record on disk."""
     return json.dumps({"version": FORMAT, **vars(record)}, default=vars).encode()
 
 
 def decode(kind: type[Record], data: bytes, source: str) -> Record:
-    """Return the record that the bytes hold.
+    """Return the record in the bytes.
 
     Raises:
-        CorruptRecordError: the bytes are not such a record; ``source`` is named in the message.
+        CorruptRecordError: the bytes are not such a record; the message names ``source``.
     """
     try:
         raw: object = json.loads(data)
@@ -320,7 +324,7 @@ def _check_word(source: str, field_name: str, word: str | None, known: Iterable[
 
 
 class _Field(NamedTuple):
-    """A field of a record: its name and annotation, and what they say of its value in JSON."""
+    """A field of a record: its name and annotation, and the JSON types that these allow."""
 
     name: str
     annotation: str
@@ -331,13 +335,13 @@ class _Field(NamedTuple):
 
 @functools.cache
 def _fields(kind: type[Any]) -> tuple[_Field, ...]:
-    """Return the fields of a kind of record, worked out once: every question about a job reads several records."""
+    """Return the fields of a kind of record. The result is cached: every question about a job reads several records."""
     named = ((item.name, str(item.type)) for item in fields(kind))
     return tuple(_Field(name, told, _JSON_TYPES[told], _ITEMS.get(told), _NESTED.get(told)) for name, told in named)
 
 
 def _holds_only(kind: type, value: object) -> bool:
-    """Tell whether a list, or the values of an object, are all of one type."""
+    """Tell whether all items of a list, or all values of an object, are of one type."""
     parts = cast("dict[str, object]", value).values() if isinstance(value, dict) else cast("list[object]", value)
     return all(issubclass(found, kind) for found in set(map(type, parts)))
 
@@ -367,10 +371,10 @@ def _build(kind: type[Any], raw: object, source: str) -> Any:
 
 
 def read(kind: type[Record], path: str) -> Record | None:
-    """Read a record; ``None`` if the file is not there.
+    """Read a record; ``None`` if the file does not exist.
 
     Raises:
-        CorruptRecordError: the file is there and is not such a record.
+        CorruptRecordError: the file exists but is not such a record.
     """
     try:
         with open(path, "rb") as file:
@@ -401,23 +405,23 @@ def write(path: str, data: bytes, *, durable: bool = False) -> None:
 
 
 def clear_the_way(path: str) -> None:
-    """Move a directory aside that stands where a record is to be: a job may have put it there."""
+    """Move a directory aside that is in the place of a record: a job may have put it there."""
     if os.path.isdir(path):
         os.rename(path, f"{path}.{os.getpid()}.aside")
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all bytes; a disk that fills up in the middle makes a short write first and an error next."""
+    """Write all bytes; if the disk fills up, the first write is short and the next one raises."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def touch(path: str) -> None:
-    """Make sure that there is such a file: a mark or a lock, whose content says nothing."""
+    """Make sure that a file exists: a mark or a lock, whose content does not matter."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def write_spec(job: JobDir, spec: Spec) -> None:
-    """Write what was asked."""
+    """Write the spec of a job."""
     write(job.spec, encode(spec))

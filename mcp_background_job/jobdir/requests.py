@@ -1,8 +1,8 @@
-"""What may be asked of a runner: one line of JSON becomes one of these, or is refused.
+"""Requests to a runner: one line of JSON becomes one of these, or is refused.
 
-Anybody who can open ``control.sock`` can write anything there, so nothing that is read from it is used before it has
-gone through here. What comes out can be acted on without a further check: numbers are finite and bounded, signals
-exist, texts can be stored, and their length is bounded.
+Every process that can open ``control.sock`` can write anything there, so the runner uses nothing from it that this
+module has not checked. A parsed request needs no further check: numbers are finite and bounded, signals exist, and
+texts can be stored and have a bounded length.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from typing import Any, NamedTuple, Union, cast
 
 from mcp_background_job.jobdir.records import StopRequest
 
-#: Grace periods are cut to this. Nobody waits longer than a day for a process to end politely, and a time that a number
-#: without bounds is added to is none.
+#: Grace periods are cut to this many seconds. Nobody waits longer than a day for a process to end politely, and an
+#: unbounded number added to a time would give none.
 MAX_GRACE_S = 86_400.0
 
 #: Offsets in a log are less than this: they are stored as 64 bits.
 MAX_SIZE = 2**63
 
-#: Bytes of the log in one answer, which has to fit into a socket's buffer, and into the line that a client takes.
+#: Bytes of the log in one answer, which must fit into a socket's buffer and into the longest line that a client takes.
 MAX_READ = 32 * 1024
 
-#: What a job's directory has that is read over a connection, where nobody else sees the directory.
+#: Files of a job's directory that are read over a connection, where clients do not see the directory.
 FILES = ("output.log", "output.idx", "usage.bin", "status.json")
 
 #: TCP ports are less than this.
 PORTS = 65536
 
-#: Characters kept of a text, as there is room for in the exit record.
+#: Characters of a text that are kept: the exit record has room for these.
 MAX_BY = 200
 MAX_WHY = 500
 
@@ -43,43 +43,43 @@ _MAX_QUOTED = 40
 
 
 class BadRequestError(ValueError):
-    """What came is not a request; the message says why, for its sender."""
+    """The line is not a request; the message says why, for its sender."""
 
 
 class Watch(NamedTuple):
-    """Wants to be told, once, when the log is larger than ``size`` or the command's end differs from what it knew."""
+    """Wants one report when the log is larger than ``size`` or the command's end differs from what the client knows."""
 
     size: int
     leader_exited: bool
 
 
 class Stop(NamedTuple):
-    """Wants the job stopped."""
+    """Wants the job to be stopped."""
 
     request: StopRequest
 
 
 class Signal(NamedTuple):
-    """Wants the command's process group signalled."""
+    """Wants the command's process group to be signalled."""
 
     number: int
 
 
 class SignalHandlers(NamedTuple):
-    """Wants those processes of the job signalled that handle the signal, to stop nothing."""
+    """Wants a signal to be sent to those processes of the job that handle it, so it ends none."""
 
     number: int
 
 
 class Input(NamedTuple):
-    """Brings input for the job, and its end if ``eof``."""
+    """Brings input for the job, and the end of its input if ``eof``."""
 
     data: bytes
     eof: bool
 
 
 class Usage(NamedTuple):
-    """Wants to know what the job uses now; ``pss``: memory with shared pages counted once too, which takes long."""
+    """Wants the job's present use; with ``pss`` also its memory with shared pages counted once, which takes long."""
 
     pss: bool
     op: str = "usage"
@@ -103,7 +103,7 @@ class Read(NamedTuple):
     """Wants bytes of the log, as the runner has them: other machines may see its files later.
 
     Attributes:
-        file: which file they are wanted of, as it is; empty: the log, from what is kept of it on.
+        file: the file to read, as it is; empty for the log, from its oldest kept byte on.
     """
 
     offset: int
@@ -112,26 +112,25 @@ class Read(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """Wants what another release may know."""
+    """Wants something that another release may know."""
 
     op: str
 
 
-#: What concerns the job, and not only who is told of it.
+#: A request about the job itself, and not about who gets reports.
 Wish = Union[Stop, Signal, SignalHandlers, Input, Usage, Port, Waits, Read, Unknown]
 Request = Union[Watch, Wish]
 
 
 def parse(line: bytes) -> Request:
-    """Return what a line asks for.
+    """Return the request in a line.
 
     Raises:
-        BadRequestError: nothing that is a request, or one with a field that is missing, of the wrong type or out of
-            bounds.
+        BadRequestError: the line is no request, or a field is missing, of the wrong type or out of bounds.
     """
     try:
         raw: object = json.loads(line)
-    except (ValueError, RecursionError) as error:  # also: not UTF-8, a number of too many digits
+    except (ValueError, RecursionError) as error:  # also: not UTF-8, or a number of too many digits
         raise BadRequestError("it is not JSON") from error
     if not isinstance(raw, dict):
         raise BadRequestError("it is not a JSON object")
@@ -142,7 +141,7 @@ def parse(line: bytes) -> Request:
 
 
 class _Fields:
-    """The fields of a request, each taken out only as what it must be."""
+    """The fields of a request; each is returned only if it has the right form."""
 
     def __init__(self, raw: dict[str, Any]) -> None:
         self._raw = raw
@@ -154,7 +153,7 @@ class _Fields:
         value = self._take(name)
         if not isinstance(value, str):
             raise BadRequestError(f"{name} is not a string")
-        # JSON can hold half of a surrogate pair, and no file or terminal can.
+        # JSON can hold half of a surrogate pair; files and terminals cannot.
         return value[:limit].encode(errors="replace").decode()
 
     def flag(self, name: str) -> bool:
@@ -164,7 +163,7 @@ class _Fields:
         return value
 
     def whole(self, name: str, below: int) -> int:
-        """Return a number from 0 to ``below``, which itself is too large."""
+        """Return a number from 0 to ``below``, exclusive."""
         value = self._take(name)
         if type(value) is not int or not 0 <= value < below:  # true and false are ints to Python
             raise BadRequestError(f"{name} is not a whole number from 0 to {below - 1}")
@@ -206,7 +205,7 @@ def _stop(fields: _Fields) -> Stop:
 
 def _signal_number(fields: _Fields) -> int:
     number = fields.whole("number", signal.NSIG)
-    # The C library keeps some for itself.
+    # The C library reserves some numbers.
     if number not in signal.valid_signals():
         raise BadRequestError("number is not that of a signal")
     return number

@@ -1,18 +1,18 @@
-"""Which processes are runners, and of which jobs: the kernel is asked, and no file is believed.
+"""Which processes are runners, and of which jobs: the kernel is asked, and no file is trusted.
 
-A runner may be met below another job: a command line or server that is used inside a job launches runners there, and
-with what serves the queue they may be those of anybody's jobs. As a subreaper the outer runner inherits them. They are
-never members of the outer job, nor is what runs below them, so whoever walks a tree of processes stops at a runner.
+A runner may be below another job: a command line or server that is used inside a job launches runners there, and since
+it also serves the queue, they may be of any job. The outer runner inherits them, as a subreaper. They and the processes
+below them never belong to the outer job, so a walk through a tree of processes stops at a runner.
 
-A process is a runner when three things come together:
+A process is a runner if three facts hold:
 
-* it bears the name of one. That proves nothing, and is what keeps the search cheap;
+* it has the name of one. That proves nothing, but keeps the search cheap;
 * it holds the ``runner.lock`` of a job open;
-* the kernel says that it holds the lock on that very file (``F_GETLK``), which no other process can have as well.
+* the kernel reports that it holds the lock on that very file (``F_GETLK``), which no other process can do as well.
 
-How far that can be trusted: a process that wants to pass for a runner can, by making a job directory of its own. So a
-job can put processes out of its family in this way, as it could by starting another job. It cannot pass for the runner
-of a job whose runner lives. On systems without ``/proc`` no runner is recognised.
+A process that wants to pass for a runner can do so, by making a job directory of its own. So a job can take processes
+out of its family in this way, as it could by starting another job. It cannot pass for the runner of a job whose runner
+lives. On systems without ``/proc`` no runner is recognised.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ import os
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import JobDir, is_job_id
 
-#: What the names of runners and spawners of any release begin with.
+#: The beginning of the names of runners and spawners of every release.
 _PREFIX = "mcp-bg"
 
-#: The kernel keeps so many bytes of a name.
+#: The kernel keeps this many bytes of a name.
 _NAME_LENGTH = 15
 
-#: What the kernel adds to the path of a file that was removed.
+#: The kernel adds this to the path of a removed file.
 _REMOVED = " (deleted)"
 
 SPAWNER_NAME = f"{_PREFIX}:spawner"
 
 
 def name_of_runner(job_id: str) -> str:
-    """Return the name that the runner of a job gives itself. No spaces: some batch systems cannot read those."""
+    """Return the name that the runner of a job gives itself. It has no spaces: some batch systems cannot read those."""
     return f"{_PREFIX}:{job_id}"
 
 
 def is_name_of_ours(name: str) -> bool:
-    """Tell whether a process of this name may be a runner, a spawner, or one that becomes a runner."""
+    """Tell whether a process of this name may be a runner, a spawner, or a process that becomes a runner."""
     return name.startswith(_PREFIX)
 
 
 def job_of(pid: int) -> JobDir | None:
-    """Return the job whose runner a process is; ``None`` if it is none."""
+    """Return the job whose runner a process is; ``None`` if it is no runner."""
     for path, link in _lock_files(pid):
         job = JobDir(os.path.dirname(path))
-        # Asked of the very file that it has open, which somebody may have removed or replaced since.
+        # This asks about the very file that it has open, which may have been removed or replaced since.
         holder = lock.holder_of(link) if is_job_id(job.job_id) else None
         if holder and holder.pid == pid:
             return job
@@ -57,7 +57,7 @@ def job_of(pid: int) -> JobDir | None:
 
 
 def find(job: JobDir) -> int | None:
-    """Return the pid of the living runner of a job; it is found even if the job's files, its lock too, were removed."""
+    """Return the pid of the living runner of a job, even if the job's files and its lock were removed."""
     directory = os.path.realpath(job.path)
     for pid in set(_pids()) - {os.getpid()}:
         name = name_of(pid)
@@ -67,22 +67,22 @@ def find(job: JobDir) -> int | None:
 
 
 def find_bereft(job: JobDir) -> int | None:
-    """Return the pid of the living runner of a job whose lock was removed or replaced, by the job itself perhaps."""
+    """Return the pid of the living runner of a job whose lock was removed or replaced, perhaps by the job itself."""
     pid = find(job)
-    # One that has taken the lock since the caller saw it free is a new runner, a sweeper perhaps.
+    # If it took the lock after the caller saw it free, it is a new runner, perhaps a sweeper.
     return pid if lock.holder_of(job.lock) is None else None
 
 
 def keeps_lock_beyond_the_end(pid: int) -> bool:
-    """Tell whether who holds the lock of a job may be a runner that has recorded the end, and not let go of it yet.
+    """Tell whether a holder of a job's lock may be a runner that has recorded the end but not released the lock yet.
 
-    Those of release 1.0.0 keep it for some moments longer. The name is enough: it is asked of who holds the lock.
+    Runners of release 1.0.0 keep it a little longer. The name is enough here: the process is known to hold the lock.
     """
     return name_of(pid).startswith(f"{_PREFIX} ")
 
 
 def may_have_children(pid: int) -> bool:
-    """Tell whether a process has children, dead ones that nobody has collected too; also if that is not known."""
+    """Tell whether a process has children, including dead ones that are not collected; true if that is unknown."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
             return bool(file.read())
@@ -97,7 +97,7 @@ def is_runner_of(pid: int, job: JobDir) -> bool:
 
 
 def name_of(pid: int) -> str:
-    """Return the name that a process shows; empty if it is gone, or where there is no ``/proc``."""
+    """Return the name that a process shows; empty if it is gone, or without ``/proc``."""
     try:
         with open(f"/proc/{pid}/comm", "rb") as file:
             return file.read().rstrip(b"\n").decode(errors="replace")
@@ -111,7 +111,7 @@ def _may_run(name: str, job_id: str) -> bool:
 
 
 def _lock_files(pid: int) -> list[tuple[str, str]]:
-    """Return the locks of jobs that a process has open: the path of each, and a way to the file itself."""
+    """Return the locks of jobs that a process has open: the path of each, and a link to the file itself."""
     found: list[tuple[str, str]] = []
     with contextlib.suppress(OSError):  # it is gone, or another user's
         for number in os.listdir(f"/proc/{pid}/fd"):

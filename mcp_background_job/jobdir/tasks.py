@@ -1,7 +1,7 @@
-"""Tasks of MCP on disk: of each call that was answered before its work was over, what its last answer is made of.
+"""Tasks of MCP on disk: for each call that was answered before its work was over, the facts for its last answer.
 
-A task has a directory of its own, and each file in it one thing to tell, which is written once and by whoever comes
-first. So no two servers have to agree on anything, and none of them has to live.
+A task has a directory of its own. Each file in it holds one fact, and the first process that knows it writes it once.
+So no two servers have to agree on anything, and none of them has to live.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import Any
 from mcp_background_job.errors import CorruptRecordError, StateDirError
 from mcp_background_job.jobdir import plain
 
-#: Ids of prompts are anybody's, up to 300 characters: one that is not a name in a path is hashed.
+#: A prompt's id may be any text of up to 300 characters. If it is not a name in a path, it is hashed.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _ASKED = re.compile(r"asked-([0-9]{1,9})\.json")
 
-#: For so long a client may not ask for a task and still be taken to come for it (seconds): it is told to ask twice a
-#: second, and may wait for a person or a model meanwhile.
+#: Seconds without a question about a task after which its client is no longer expected to fetch it. A client is told to
+#: ask twice a second, and may wait for a person or a model meanwhile.
 FORGOTTEN_S = 30.0
 
 _RECORD = "task.json"
@@ -35,20 +35,20 @@ _END = "end.json"
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRecord:
-    """A call whose work went on when it was answered.
+    """A call whose work went on after its answer.
 
     Attributes:
-        task_id: its id; of a job, prompt, batch or run the id by which the tools know it.
-        tool: that was called.
-        state: what the tool must know to answer at the end.
+        task_id: its id; for a job, prompt, batch or run, the id by which the tools know it.
+        tool: the tool that was called.
+        state: the values that the tool needs for its last answer.
         created_at: seconds since the epoch.
-        is_wait: what goes on is the wait alone: the work is not the call's own, and a cancel leaves it alone.
-        client: who called, and below from where and for whom, as in a job's ``spec.json``.
-        directory: where the client works.
-        project: that it works for.
-        reader: who is to be told.
-        conversation: which of the reader's.
-        subjects: under which there is news of how the work ended.
+        is_wait: only the wait goes on: the work is not the call's own, and a cancel does not touch it.
+        client: the client that called; this and the next fields are as in a job's ``spec.json``.
+        directory: the client's working directory.
+        project: the client's project.
+        reader: the reader that is told.
+        conversation: the reader's conversation.
+        subjects: the subjects of news on how the work ended.
     """
 
     task_id: str
@@ -66,10 +66,10 @@ class TaskRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Noted:
-    """That something was said of a task: the wish that it be cancelled, or an answer to what it asked.
+    """A note on a task: the wish that it be cancelled, or that its question was answered.
 
     Attributes:
-        at: when (seconds since the epoch).
+        at: when it was made (seconds since the epoch).
         declined: a person did not want to answer.
     """
 
@@ -79,14 +79,14 @@ class Noted:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskEnd:
-    """How a task ended; it never changes again, whatever becomes of the work.
+    """How a task ended; it never changes again, whatever happens to the work.
 
     Attributes:
         status: ``completed``, ``cancelled`` or ``failed``.
-        at: when that was found (seconds since the epoch).
-        message: in words.
-        result: of the call, if it completed.
-        error: of the protocol, if it failed.
+        at: when the end was found (seconds since the epoch).
+        message: the end in words.
+        result: result of the call, if it completed.
+        error: error of the protocol, if it failed.
     """
 
     status: str
@@ -101,8 +101,8 @@ class Asked:
     """A question that the client of a task was shown.
 
     Attributes:
-        number: of the question, from 1: the client knows it by that, and no two have the same.
-        mark: tells it from other questions of the same work.
+        number: number of the question, from 1; the client knows it by that, and no two have the same.
+        mark: the mark that other questions of the same work do not have.
     """
 
     number: int
@@ -110,17 +110,17 @@ class Asked:
 
 
 class TaskStore:
-    """The tasks of a state directory. All of it blocks, for moments."""
+    """The tasks of a state directory. Every method blocks, for moments."""
 
     def __init__(self, path: str) -> None:
-        """Names the directory; it is made with the first task."""
+        """Takes the directory, which is made with the first task."""
         self._path = path
 
     def create(self, record: TaskRecord) -> bool:
-        """Write a task down, on the disk when this returns; returns whether its id was free.
+        """Record a task, which is on disk when this returns; returns whether its id was free.
 
         Raises:
-            StateDirError: it cannot be written.
+            StateDirError: the task cannot be written.
         """
         place = self._place(record.task_id)
         try:
@@ -130,7 +130,7 @@ class TaskStore:
         return _first(os.path.join(place, _RECORD), record)
 
     def find(self, task_id: str) -> TaskRecord | None:
-        """Return a task, which is kept from now on as long as a new one; ``None`` if there is none.
+        """Return a task, and keep it from now on as long as a new one; ``None`` if there is none.
 
         Raises:
             CorruptRecordError: its record cannot be read.
@@ -138,12 +138,12 @@ class TaskStore:
         place = self._place(task_id)
         record = plain.read(TaskRecord, os.path.join(place, _RECORD))
         if record is not None:
-            with contextlib.suppress(OSError):  # on a full or read-only disk it is found all the same
+            with contextlib.suppress(OSError):  # a full or read-only disk does not matter here
                 os.utime(place)
         return record
 
     def is_to_be_cancelled(self, task_id: str) -> bool:
-        """Tell whether somebody wished a task cancelled."""
+        """Tell whether somebody asked to cancel a task."""
         return os.path.exists(os.path.join(self._place(task_id), _CANCEL))
 
     def wish_cancel(self, task_id: str) -> None:
@@ -151,11 +151,11 @@ class TaskStore:
         _first(os.path.join(self._place(task_id), _CANCEL), Noted(at=time.time()))
 
     def end(self, task_id: str) -> TaskEnd | None:
-        """Return how a task ended, if it has."""
+        """Return the end of a task, if it has ended."""
         return plain.read(TaskEnd, os.path.join(self._place(task_id), _END))
 
     def note_end(self, task_id: str, end: TaskEnd) -> TaskEnd:
-        """Note how a task ended, unless that is known; returns what is known then."""
+        """Record the end of a task, unless one is recorded; returns the recorded one."""
         return end if _first(os.path.join(self._place(task_id), _END), end) else self.end(task_id) or end
 
     def asked(self, task_id: str) -> Asked | None:
@@ -165,9 +165,9 @@ class TaskStore:
         return plain.read(Asked, self._question(task_id, max(numbers))) if numbers else None
 
     def ask(self, task_id: str, mark: str) -> Asked | None:
-        """Return the question that a task asks: the newest one if it is that and open, else a new one.
+        """Return the question that a task asks: the newest one if it has this mark and is open, else a new one.
 
-        ``None`` if it is the newest one, and nobody wanted to answer that.
+        ``None`` if the newest one has this mark and was declined.
         """
         while True:
             newest = self.asked(task_id)
@@ -180,11 +180,11 @@ class TaskStore:
                 return new
 
     def is_answered(self, task_id: str, asked: Asked) -> bool:
-        """Tell whether a question was answered by way of the task."""
+        """Tell whether a question was answered through the task."""
         return os.path.exists(self._answer(task_id, asked))
 
     def note_answer(self, task_id: str, asked: Asked, *, declined: bool) -> bool:
-        """Note that a question is answered; returns whether nobody had answered it."""
+        """Note that a question is answered; returns whether it was unanswered."""
         return _first(self._answer(task_id, asked), Noted(at=time.time(), declined=declined))
 
     def _question(self, task_id: str, number: int) -> str:
@@ -194,11 +194,11 @@ class TaskStore:
         return os.path.join(self._place(task_id), f"answered-{asked.number}.json")
 
     def to_be_stopped(self) -> list[TaskRecord]:
-        """Return the tasks that are to be cancelled, and of which nobody knows yet that they have ended."""
+        """Return the tasks that are to be cancelled and whose ends are not recorded yet."""
         found: list[TaskRecord] = []
         for place in self._places():
             if os.path.exists(f"{place}/{_CANCEL}") and not os.path.exists(f"{place}/{_END}"):
-                with contextlib.suppress(CorruptRecordError):  # nobody can cancel what nobody can read
+                with contextlib.suppress(CorruptRecordError):  # a task that cannot be read cannot be cancelled
                     record = plain.read(TaskRecord, f"{place}/{_RECORD}")
                     found += [record] if record else []
         return found
@@ -215,7 +215,7 @@ class TaskStore:
         return found
 
     def remove(self, before: float) -> None:
-        """Remove tasks for which nobody has asked since a moment (seconds since the epoch)."""
+        """Remove tasks that no client has asked for since a moment (seconds since the epoch)."""
         for place in self._places():
             with contextlib.suppress(FileNotFoundError):
                 if os.stat(place).st_mtime < before:
@@ -236,7 +236,7 @@ def _hashed(task_id: str) -> str:
 
 
 def _first(path: str, record: TaskRecord | Noted | TaskEnd | Asked) -> bool:
-    """Write a record, whole and on the disk, unless there is one; returns whether there was none."""
+    """Write a record, whole and on the disk, unless it exists; returns whether it was written."""
     try:
         return plain.write_first(path, plain.encode(record), durable=True)
     except OSError as error:

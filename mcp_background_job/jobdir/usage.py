@@ -1,8 +1,8 @@
-"""``usage.bin``: what the processes of a job used, from its first second to now. The file's format, and reading it.
+"""``usage.bin``: the use of a job's processes, from its first second to now. The file's format, and its readers.
 
-A header and then records of one size, ascending in time. The last record is the newest look; it may be replaced in
-place by the next one, so a reader may meet it half written, which its checksum shows. Records of a later release may
-be longer: their size stands in the header, and what this release knows comes first.
+The file has a header and then records of one size, ascending in time. The last record is the newest sample. The next
+one may replace it in place, so a reader may find it half written, which its checksum shows. Records of a later release
+may be longer: the header has their size, and the fields of this release come first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mcp_background_job.core.sampling import MAX_POINTS
 MAGIC = b"MBJUSAGE"
 VERSION = 1
 
-#: Magic, version, size of a record, nothing.
+#: Magic, version, size of a record, padding.
 HEADER = struct.Struct("<8sHHI")
 
 _CHECKSUM = struct.Struct("<I")
@@ -29,27 +29,27 @@ RECORD_SIZE = _CHECKSUM.size + _FIELDS.size
 #: Records of later releases are longer, but not without bounds.
 _MAX_RECORD_SIZE = 1024
 
-#: No time and no number of CPU seconds comes near this; NaN does not compare.
+#: No time and no number of CPU seconds comes near this; a NaN fails every comparison.
 _LARGEST = 1e15
 
-#: Records to try from the end: the last may be half written, by whoever overwrites it or by a disk that was full.
+#: Records to try from the end: the last ones may be half written, by a runner that overwrites them or by a full disk.
 _TRIES = 3
 
-#: What is not known, for instance since the processes belong to another user.
+#: Stands for an unknown value, for example if the processes belong to another user.
 UNKNOWN = -1
 
 
 class Sample(NamedTuple):
-    """What the processes of a job used at one moment.
+    """The use of a job's processes at one moment.
 
     Attributes:
-        processes: how many there were.
-        elapsed_s: seconds since the job was started, by a clock that does not jump.
+        processes: number of processes.
+        elapsed_s: seconds since the job was started, by a monotonic clock.
         at: seconds since the epoch.
-        cpu_s: CPU seconds of all its processes up to then, those that have ended too.
-        memory: bytes resident, the sum over all; pages that they share count once for each.
+        cpu_s: CPU seconds of all its processes up to then, ended ones included.
+        memory: resident bytes, as a sum over all; shared pages count once for each process.
         peak_memory: the largest such sum that was seen up to then.
-        read_bytes: bytes read up to then from files, pipes and sockets; ``UNKNOWN`` if it may not be known.
+        read_bytes: bytes read up to then from files, pipes and sockets; ``UNKNOWN`` if this user may not know it.
         written_bytes: bytes written, likewise.
         output_bytes: bytes of output written to the log up to then.
     """
@@ -66,18 +66,18 @@ class Sample(NamedTuple):
 
 
 def header() -> bytes:
-    """Return what the file begins with."""
+    """Return the beginning of the file."""
     return HEADER.pack(MAGIC, VERSION, RECORD_SIZE, 0)
 
 
 def encode(sample: Sample) -> bytes:
-    """Return a sample as it stands in the file."""
+    """Return a sample as a record of the file."""
     fields = _FIELDS.pack(*sample)
     return _CHECKSUM.pack(binascii.crc32(fields)) + fields
 
 
 def decode(data: bytes) -> list[Sample]:
-    """Return the samples that a file's content holds, oldest first; what is damaged or of another kind is left out."""
+    """Return the samples in a file's content, oldest first; damaged or foreign records are left out."""
     size = _record_size(data)
     if size is None:
         return []
@@ -86,11 +86,11 @@ def decode(data: bytes) -> list[Sample]:
 
 
 def read(path: str) -> list[Sample]:
-    """Return the samples of a job, oldest first; none if there is no file, or none that can be read."""
+    """Return the samples of a job, oldest first; none if there is no file, or no readable one."""
     try:
         with _opened(path) as file:
             return decode(file.read(HEADER.size + MAX_POINTS * _MAX_RECORD_SIZE))
-    except OSError:  # there is none, or the disk fails: then nothing is known
+    except OSError:  # there is no file, or the disk fails
         return []
 
 
@@ -100,7 +100,7 @@ def newest(path: str) -> Sample | None:
 
 
 def latest(path: str, count: int) -> list[Sample]:
-    """Return the newest samples of a job, newest first, and read no more of the file; fewer if there are no more."""
+    """Return the newest samples of a job, newest first, and read no more of the file; fewer if there are fewer."""
     found: list[Sample] = []
     try:
         with _opened(path) as file:
@@ -115,7 +115,7 @@ def latest(path: str, count: int) -> list[Sample]:
                     found.append(sample)
                 if len(found) == count:
                     break
-    except OSError:  # there is none, or the disk fails: then no more is known
+    except OSError:  # there is no file, or the disk fails
         pass
     return found
 
@@ -132,13 +132,13 @@ def _decode_one(record: bytes) -> Sample | None:
     if binascii.crc32(record[_CHECKSUM.size :]) != checksum:
         return None
     sample = Sample(*_FIELDS.unpack_from(record, _CHECKSUM.size))
-    # The job itself can write such a file: what is not a number, or no time, must not get into anybody's sums.
+    # The job itself can write such a file: an invalid number or time must not get into sums.
     is_sound = all(0 <= value < _LARGEST for value in (sample.elapsed_s, sample.at, sample.cpu_s))
     return sample if is_sound else None
 
 
 def _opened(path: str) -> io.FileIO:
-    """Open a file that the job itself might have replaced: by a pipe, at which we would wait, or by a link."""
+    """Open a file that the job itself might have replaced, by a pipe, on which a read would wait, or by a link."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     file = io.FileIO(descriptor)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -1,1 +1,1 @@
-"""The log of a job: its bytes, the index beside them, and how both are read."""
+"""The log of a job: its bytes, the index beside them, and readers of both."""

@@ -1,4 +1,4 @@
-"""A log file and its index, held open to be read."""
+"""A log file and its index, held open for reading."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mcp_background_job.jobdir.log.format import ENTRY, HEADER, MAGIC, STREAM_AT, Stream
 
-#: Index entries read at once when walking along the index; and when only losses are looked for, which costs little.
+#: Index entries that are read at once in a walk along the index, and in a cheap search for losses.
 _BATCH = 512
 _LARGE_BATCH = 32_768
 
@@ -18,7 +18,7 @@ _STREAMS = frozenset(stream.value for stream in Stream)
 
 
 class Entry(NamedTuple):
-    """One chunk of output as the index has it."""
+    """One chunk of output, as the index describes it."""
 
     offset: int
     at: float
@@ -32,16 +32,16 @@ class Entry(NamedTuple):
 
 
 class LogFiles:
-    """A log file and its index. Held open, they can be read even when they are renamed or removed meanwhile.
+    """A log file and its index. While they are held open, they can be read even after a rename or removal.
 
     Attributes:
         start: offset of the first byte of the file.
-        end: offset behind its last byte, when it was opened.
-        has_index: whether there is an index that can be used.
+        end: offset behind its last byte at the time of opening.
+        has_index: whether there is a usable index.
     """
 
     def __init__(self, log: int, index: int | None, start: int = 0) -> None:
-        """Takes descriptors; ``start`` holds where the index says nothing else."""
+        """Takes descriptors; ``start`` holds if the index gives no other."""
         self._log = log
         self._index = index
         header = self._header()
@@ -57,17 +57,17 @@ class LogFiles:
 
     @property
     def end_now(self) -> int:
-        """Offset behind the last byte, now."""
+        """Offset behind the present last byte."""
         return self.start + os.fstat(self._log).st_size
 
     def read(self, start: int, end: int) -> bytes:
-        """Read bytes by their offsets; what was dropped meanwhile reads as zeros."""
+        """Read bytes by their offsets; bytes that were dropped meanwhile read as zeros."""
         start = max(start, self.start)
         return os.pread(self._log, max(0, end - start), start - self.start)
 
     def entries_from(self, offset: int) -> Iterator[Entry]:
-        """Yield the entries of everything from an offset on."""
-        # The entry before is looked at again: it may have been the last, which grows until there is a next one.
+        """Yield the entries of all bytes from an offset on."""
+        # The entry before is read too: if it was the last one, it may have grown.
         number, count = max(0, self._number_at(offset) - 1), self._count()
         while number < count:
             for entry in self._entries(number, min(_BATCH, count - number)):
@@ -76,7 +76,7 @@ class LogFiles:
             number += _BATCH
 
     def entries_backwards(self) -> Iterator[Entry]:
-        """Yield the entries of everything that is kept, newest first."""
+        """Yield the entries of all bytes that are kept, newest first."""
         low = self._number_at(self.first)
         high = self._count()
         while high > low:
@@ -103,13 +103,13 @@ class LogFiles:
             number += len(streams)
 
     def offset_at(self, moment: float) -> int | None:
-        """Return the offset of the first byte kept that was written at or after a moment, ``None`` if none was."""
+        """Return the offset of the first kept byte that was written at or after a moment; ``None`` if there is none."""
         low, count = self._number_at(self.first), self._count()
         number = bisect_left(range(count), x=True, lo=low, key=lambda number: self._entry(number)[1] >= moment)
         return self._entry(number)[0] if number < count else None
 
     def _number_at(self, offset: int) -> int:
-        """Return the number of the first entry that does not lie wholly before an offset."""
+        """Return the number of the first entry that is not wholly before an offset."""
 
         def is_reached(number: int) -> bool:
             begin, _, length, stream = self._entry(number)
@@ -124,7 +124,7 @@ class LogFiles:
         return [
             Entry(offset, at, length, Stream(stream))
             for offset, at, length, stream in ENTRY.iter_unpack(self._raw(number, count))
-            if stream in _STREAMS  # not dropped meanwhile, nor written by a newer release
+            if stream in _STREAMS  # not dropped meanwhile, and not written by a newer release
         ]
 
     def _raw(self, number: int, count: int) -> bytes:
@@ -145,7 +145,7 @@ class LogFiles:
 
 
 def _lies_before(begin: int, length: int, stream: int, offset: int) -> bool:
-    """Tell whether an entry lies wholly before an offset."""
+    """Tell whether an entry is wholly before an offset."""
     if not stream:  # dropped
         return True
     return begin < offset if stream == Stream.LOST else begin + length <= offset
@@ -162,7 +162,7 @@ def open_file(stack: ExitStack, path: str) -> int | None:
 
 
 def open_pair(stack: ExitStack, log_path: str, index_path: str, start: int = 0) -> LogFiles | None:
-    """Open a log file with its index, if it has one; ``None`` if there is no log file."""
-    # The log first: an index whose log begins at 0 then proves that this is its log. See ``segments``.
+    """Open a log file and its index, if it has one; ``None`` if there is no log file."""
+    # The log comes first: an index whose log begins at 0 then proves that this is its log. See ``segments``.
     log = open_file(stack, log_path)
     return None if log is None else LogFiles(log, open_file(stack, index_path), start)

@@ -1,11 +1,11 @@
 """The log and its index on disk: one file each.
 
-``output.log`` holds the bytes as the job wrote them, each at its offset. ``output.idx`` says when they came, and on
-which stream: a header and entries of the same size. When the job's share of disk is used up the oldest blocks of both
-files are freed where they lie. So offsets never change, and what was dropped reads as a hole.
+``output.log`` holds the bytes as the job wrote them, each at its offset. ``output.idx`` holds their times and streams:
+a header and entries of one size. If the job's share of disk is used up, the oldest blocks of both files are freed in
+place. So offsets never change, and dropped bytes are a hole.
 
-The runner first writes ``kept_from`` into the header and then frees what lies before it. A reader first reads and then
-looks at ``kept_from``: what it has read from there on was no hole when it was read.
+The runner first writes ``kept_from`` into the header and then frees the bytes before it. A reader first reads and then
+looks at ``kept_from``: the bytes from there on were no hole when it read them.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from enum import IntEnum
 #: (uint8), padding. An entry of zeros was dropped.
 ENTRY = struct.Struct("<QdIB3x")
 
-#: Where in an entry its stream stands.
+#: Position of the stream in an entry.
 STREAM_AT = 20
 
-#: The header: a magic number, the offset of the first byte of the log file (0, but in segments of release 1.0.0), and
-#: the offset of the oldest byte that is kept. As long as an entry.
+#: The header: a magic number, the offset of the first byte of the log file (not 0 only in segments of release 1.0.0),
+#: and the offset of the oldest kept byte. It is as long as an entry.
 HEADER = struct.Struct("<8sQQ")
 MAGIC = b"MBJIDX1\n"
 
-#: Where in the header ``kept_from`` stands, and its form.
+#: Position and form of ``kept_from`` in the header.
 KEPT_FROM_AT = 16
 KEPT_FROM = struct.Struct("<Q")
 
 
 class Stream(IntEnum):
-    """What an index entry stands for."""
+    """The meaning of an index entry."""
 
     STDOUT = 1
     STDERR = 2

@@ -1,10 +1,11 @@
-"""Reads a job's log while it is being written and its beginning is being dropped.
+"""Reads a job's log while it grows and its beginning is dropped.
 
-Reading costs what is asked: a range is read from where it lies, a tail from the end, and the index is searched by
-halves. Where bytes are missing, because retention dropped them or the disk was full, the answer has a gap.
+The cost follows the request: a range is read in place, a tail from the end, and the index by binary search. If bytes
+are missing, because retention dropped them or the disk was full, the answer has a gap.
 
-The race that every function here runs: the runner says in the index up to where it drops, and then makes that a hole.
-So each reads first and then asks what is still kept, and throws away what is not: that may have been a hole already.
+Every function here meets one race: the runner notes in the index up to where it drops, and then makes that a hole. So
+each function first reads, then asks which bytes are still kept, and discards the others: they may have been a hole
+already.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ class Piece:
     """Bytes from the log.
 
     Attributes:
-        data: the bytes; of one stream only, if one was asked for.
-        start: offset at which reading began: later than asked if retention has dropped what lay there.
+        data: the bytes; only one stream's, if one was requested.
+        start: offset at which reading began: later than requested if retention has dropped the bytes before.
         next: offset at which to go on.
         first: offset of the oldest byte that is still kept.
         end: offset behind the newest byte.
-        gaps: where bytes are missing, in order. One at the end is told when nothing follows it; else with what
-            follows, so that who reads on from ``next`` is told of each once.
+        gaps: places where bytes are missing, in order. A gap at the end is in this piece only if nothing follows it, so
+            a caller that reads on from ``next`` gets each gap once.
     """
 
     data: bytes
@@ -47,11 +48,11 @@ class Part(NamedTuple):
     """Bytes of one stream that were written at once.
 
     Attributes:
-        offset: of the first of them in the log.
+        offset: offset of the first of them in the log.
         at: when they were written (seconds since the epoch).
         data: the bytes.
-        lost: bytes, of whichever stream, that should stand before them and could not be stored.
-        stream: which stream that is.
+        lost: number of bytes, of any stream, that are missing before them because they could not be stored.
+        stream: their stream.
     """
 
     offset: int
@@ -63,11 +64,11 @@ class Part(NamedTuple):
 
 @frozen
 class Parts:
-    """What a stretch of the log holds of one stream, or of both.
+    """A stretch of the log, of one stream or of both.
 
     Attributes:
-        parts: in the order in which they were written.
-        start: offset at which reading began: later than asked if retention has dropped what lay there.
+        parts: the parts, in the order in which they were written.
+        start: offset at which reading began: later than requested if retention has dropped the bytes before.
         next: offset at which to go on.
         end: offset behind the newest byte of the log.
     """
@@ -79,14 +80,14 @@ class Parts:
 
 
 class _Loss(NamedTuple):
-    """A loss on its way into a piece, beside the bytes that were read."""
+    """A loss that is to become a gap of a piece."""
 
     offset: int
     length: int
 
 
 class _Log:
-    """All files of a log: one, but for release 1.0.0."""
+    """All files of a log: one, except in release 1.0.0."""
 
     def __init__(self, parts: list[LogFiles]) -> None:
         self._parts = parts
@@ -94,17 +95,17 @@ class _Log:
         self.end = max(self.first, parts[-1].end) if parts else 0
 
     def look_again(self) -> None:
-        """Find out what is still kept; of what was read before this, only that is certain."""
+        """Look up what is still kept; of earlier reads, only those bytes are certain."""
         if self._parts:
             self.first = max(self.first, self._parts[0].first)
             self.end = max(self.first, self.end)
 
     def ends_at(self, offset: int) -> bool:
-        """Tell whether nothing was written behind an offset until now."""
+        """Tell whether nothing has been written behind an offset until now."""
         return bool(self._parts) and self._parts[-1].end_now == offset
 
     def read(self, start: int, end: int) -> bytes:
-        # The newest has grown since: the index may tell of bytes behind the end that was seen.
+        # The newest file has grown since: the index may have entries for bytes behind the end that was seen.
         return b"".join(
             part.read(start, end)
             for part in self._parts
@@ -121,14 +122,14 @@ class _Log:
             yield from part.entries_backwards()
 
     def losses(self, start: int, end: int) -> list[_Loss]:
-        """Return the losses that are told with the bytes from ``start`` to ``end``: those at ``end`` if it is final."""
+        """Return the losses among the bytes from ``start`` to ``end``; those at ``end`` only if no bytes follow."""
         found = [
             _Loss(entry.offset, entry.length)
             for part in self._parts
             if part.end >= start and part.start <= end
             for entry in part.losses(start, end)
         ]
-        # The runner writes what follows a loss before it writes the loss: if there is still nothing, nothing comes.
+        # The runner writes the bytes behind a loss before it notes the loss: if there are still none, none will come.
         is_final = bool(found) and self.ends_at(end)
         return [loss for loss in found if loss.offset < end or is_final]
 
@@ -141,13 +142,13 @@ class _Log:
 
 
 def extent(job: JobDir) -> tuple[int, int]:
-    """Return the offset of the oldest byte kept and the offset behind the newest."""
+    """Return the offset of the oldest kept byte and the offset behind the newest."""
     with _opened(job) as log:
         return log.first, log.end
 
 
 def read(job: JobDir, offset: int, limit: int, stream: Stream | None = None) -> Piece:
-    """Read at most ``limit`` bytes from an offset on; the bytes of one stream only if one is named."""
+    """Read at most ``limit`` bytes from an offset on; only one stream's, if one is named."""
     with _opened(job) as log:
         start = min(max(offset, log.first), log.end)
         if stream is None:
@@ -161,7 +162,7 @@ def read(job: JobDir, offset: int, limit: int, stream: Stream | None = None) -> 
 
 
 def read_parts(job: JobDir, offset: int, limit: int, stream: Stream | None) -> Parts:
-    """Read at most ``limit`` bytes from an offset on, of one stream or of both, with place and time of each."""
+    """Read at most ``limit`` bytes from an offset on, of one stream or of both, with offset and time of each part."""
     with _opened(job) as log:
         start = after = min(max(offset, log.first), log.end)
         parts: list[Part] = []
@@ -178,7 +179,7 @@ def read_parts(job: JobDir, offset: int, limit: int, stream: Stream | None) -> P
                 parts.append(Part(begin, entry.at, log.read(begin, stop), lost, entry.stream))
                 lost = 0
                 limit -= stop - begin
-            if not lost:  # a loss is told with the next byte of the stream, however often the log is read until then
+            if not lost:  # a loss goes with the next byte of the stream, however often the log is read until then
                 after = max(after, stop)
         log.look_again()
         start = max(start, min(log.first, log.end))
@@ -188,7 +189,7 @@ def read_parts(job: JobDir, offset: int, limit: int, stream: Stream | None) -> P
 
 
 def read_tail(job: JobDir, limit: int, stream: Stream | None = None) -> Piece:
-    """Read the last ``limit`` bytes; those of one stream only if one is named. What was dropped before is a gap."""
+    """Read the last ``limit`` bytes; only one stream's, if one is named. Bytes that were dropped before are a gap."""
     with _opened(job) as log:
         if stream is None:
             start, after = max(log.first, log.end - limit), log.end
@@ -206,20 +207,20 @@ def offset_at(job: JobDir, moment: float) -> int:
 
 
 def written_at(job: JobDir, offset: int) -> float | None:
-    """Return when a byte was written (seconds since the epoch), ``None`` if the index does not have it (any more)."""
+    """Return when a byte was written (seconds since the epoch); ``None`` if the index does not have it (any more)."""
     with _opened(job) as log:
         entry = next((entry for entry in log.entries_from(offset) if entry.stream is not Stream.LOST), None)
         return entry.at if entry is not None and entry.offset <= offset else None
 
 
 def entries(job: JobDir, start: int) -> list[Entry]:
-    """Return the index entries of everything from an offset on: when it was written, on which stream, what was lost."""
+    """Return the index entries of all bytes from an offset on: their times and streams, and the losses."""
     with _opened(job) as log:
         return list(log.entries_from(max(start, log.first)))
 
 
 def missing(job: JobDir, start: int, end: int) -> list[Gap]:
-    """Return the gaps that lie between two offsets, without reading what is there."""
+    """Return the gaps between two offsets, without reading the bytes."""
     with _opened(job) as log:
         losses = [Gap(0, loss.offset, loss.length, Why.LOST) for loss in log.losses(max(start, log.first), end)]
         dropped = min(log.first, end) - start
@@ -227,7 +228,7 @@ def missing(job: JobDir, start: int, end: int) -> list[Gap]:
 
 
 def _mixed(start: int, data: bytes, losses: list[_Loss]) -> list[Part | _Loss]:
-    """Return bytes of both streams, cut where some were lost."""
+    """Return bytes of both streams, cut at each loss."""
     found: list[Part | _Loss] = []
     begin = 0
     for loss in losses:
@@ -238,7 +239,7 @@ def _mixed(start: int, data: bytes, losses: list[_Loss]) -> list[Part | _Loss]:
 
 def _of_stream(log: _Log, start: int, limit: int, stream: Stream) -> tuple[list[Part | _Loss], int]:
     found: list[Part | _Loss] = []
-    losses: list[_Loss] = []  # not told until it is seen that something follows
+    losses: list[_Loss] = []  # held back until something follows them
     after = start
     for entry in log.entries_from(start):
         if limit <= 0:
@@ -275,7 +276,7 @@ def _tail_of_stream(log: _Log, limit: int, stream: Stream) -> tuple[list[Part | 
 
 
 def _piece(log: _Log, found: list[Part | _Loss], asked: int, start: int, after: int) -> Piece:
-    """Put together what was read, without what was dropped before it was certain to be read."""
+    """Put together a piece of the bytes that were certainly read before they were dropped."""
     log.look_again()
     if start < log.first:
         start = log.first
@@ -303,10 +304,10 @@ def _kept(part: Part, first: int) -> Part:
 
 @contextlib.contextmanager
 def _opened(job: JobDir) -> Generator[_Log]:
-    """Hold all files of a log open; an empty one if there is no such job any more."""
+    """Hold all files of a log open; an empty log if the job no longer exists."""
     with contextlib.ExitStack() as stack:
         only = open_pair(stack, job.log, job.index)
-        # Release 1.0.0 rotates in this order: index away, log away, new log, new index. We opened the log first. So if
-        # the index that we opened begins at 0, the log is the one that belongs to it, and nothing lies before it.
+        # Release 1.0.0 rotates in this order: index away, log away, new log, new index. This opens the log first. So if
+        # the index that it opened begins at 0, the log belongs to that index, and nothing is before it.
         is_whole = only is not None and only.has_index and only.start == 0
         yield _Log([only] if only and is_whole else open_segments(stack, job))

@@ -1,8 +1,8 @@
-"""Logs of release 1.0.0, which were cut into segments: they stay readable, also while their runner writes on.
+"""Logs of release 1.0.0, which has segments: they stay readable, even while their runner writes on.
 
-Its newest segment is ``output.log`` with its index ``output.idx``. When it was full, both were renamed, the index
-first, to ``output.log.<start>`` and ``output.idx.<start>``, where ``<start>`` is the offset of its first byte, which
-the index's header has too; then new ones were made, the log first. Retention removed the oldest pair.
+The newest segment is ``output.log`` with its index ``output.idx``. When it was full, both were renamed, the index
+first, to ``output.log.<start>`` and ``output.idx.<start>``. ``<start>`` is the offset of its first byte, which the
+index's header also has. Then new files were made, the log first. Retention removed the oldest pair.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mcp_background_job.core.values import frozen
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.log.files import LogFiles, open_pair
 
-#: A rotation lies between two looks at the directory this often at most before the last look is taken as it is.
+#: If a rotation disturbs this many looks at the directory, the last look is taken as it is.
 _ATTEMPTS = 100
 
 
@@ -28,7 +28,7 @@ class Segment:
 
 
 def full_segments(job: JobDir) -> list[Segment]:
-    """Return the full segments that are still there, oldest first; none if there is no such job any more."""
+    """Return the full segments that still exist, oldest first; none if the job no longer exists."""
     prefix = os.path.basename(job.log) + "."
     try:
         names = os.listdir(job.path)
@@ -43,16 +43,16 @@ def full_segments(job: JobDir) -> list[Segment]:
 
 
 def open_segments(stack: ExitStack, job: JobDir) -> list[LogFiles]:
-    """Open all segments: a set that belongs together, although the runner may rotate while we open them."""
+    """Open all segments: a consistent set, although the runner may rotate meanwhile."""
     parts: list[LogFiles] = []
     newest = None
     for _ in range(_ATTEMPTS):
         stack.close()
         before = full_segments(job)
         opened = [open_pair(stack, segment.log, segment.index, segment.start) for segment in before]
-        parts = [part for part in opened if part]  # one that is gone was dropped meanwhile
+        parts = [part for part in opened if part]  # a missing one was dropped meanwhile
         newest = open_pair(stack, job.log, job.index, parts[-1].end if parts else 0)
         # If the listing is the same afterwards, ``output.log`` was not renamed in between: its start is right.
         if full_segments(job) == before and (newest or not before):
             return [*parts, newest] if newest else parts
-    return parts  # of a log that turns over so quickly, what was full when we looked is certain
+    return parts  # if a log turns over so quickly, only the segments that were full are certain
