@@ -19,7 +19,7 @@ _LISTS = {
     ("docs/guides/agent-runs.md", "Agent runs"): ADAPTERS,
     ("docs/reference/runs.md", "Backends"): ADAPTERS,
     ("docs/reference/agents.md", "How they are started"): [*PROGRAMS, "command"],
-    ("docs/reference/agents.md", "What their lines tell"): PROGRAMS,
+    ("docs/reference/agents.md", "Which events their output becomes"): PROGRAMS,
     ("docs/reference/tools.md", "Which toolsets are offered"): PROGRAMS.values(),
     ("docs/reference/arguments.md", "spawn_run"): ADAPTERS,
 }
