@@ -24,9 +24,9 @@ class TreeUsage:
     """The resources that a tree of processes uses.
 
     Attributes:
+        processes: number of processes.
         cpu_s: CPU seconds that the living processes have used.
-        cpu_s: CPU seconds that the living ones have used.
-        memory: bytes resident, shared pages counted once per process.
+        memory: resident bytes; shared pages count once for each process.
         ports: TCP ports that the processes listen on.
         commands: command lines by pid.
     """

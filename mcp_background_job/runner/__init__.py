@@ -11,13 +11,13 @@ from types import ModuleType
 
 
 class _Later(ModuleType):
-    """Stands for a module until something of it is used."""
+    """Stands for a module until an attribute of it is used."""
 
     def __getattr__(self, name: str) -> object:
         sys.modules.pop(self.__name__, None)
         return getattr(__import__(self.__name__), name)
 
 
-# A runner's memory is counted by the hundred, and ``dataclasses`` imports this one, with a parser and a disassembler
-# behind it, to describe classes that have no docstring. All of ours have one.
+# The memory of runners counts by the hundred. ``dataclasses`` imports this module, with a parser and a disassembler, to
+# describe classes without a docstring. All classes here have one.
 sys.modules.setdefault("inspect", _Later("inspect"))

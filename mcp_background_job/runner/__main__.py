@@ -1,8 +1,7 @@
 """``python -I -S …/runner/__main__.py JOB_DIRECTORY [REPLY_FD [KILLED_BY]]``: one runner, started by exec.
 
-Or ``… --spawner FD``: the process that forks runners; or ``… --on-end JOB_DIRECTORY``: the one that runs a command at a
-job's end. Run by path, without site-packages: what is imported is this
-package and the standard library.
+Or ``… --spawner FD``: the process that forks runners; or ``… --on-end JOB_DIRECTORY``: the process that runs a command
+at a job's end. It is run by path, without site-packages: it imports only this package and the standard library.
 """
 
 import os
@@ -18,7 +17,7 @@ from mcp_background_job.runner.spawner import serve
 
 
 def main(arguments: list[str]) -> None:
-    """Detach from whoever started this process, and be a runner or the spawner."""
+    """Detach from the starting process, and be a runner, the spawner, or the process of a command at an end."""
     signals.settle()
     if arguments[0] == "--spawner":
         socket_descriptor = int(arguments[1])
@@ -31,7 +30,7 @@ def main(arguments: list[str]) -> None:
         run(JobDir(arguments[1]))
         return
     directory, reply, killed_by = (*arguments, None, None)[:3]
-    # From the start: a job that we are launched from, and that is being stopped, then takes us for what we may become.
+    # It takes its name first: if the job that launched it is being stopped, that job then sees what this may become.
     take_name(os.path.basename(str(directory)))
     reply_descriptor = None if reply is None else int(reply)
     detach(keep=[] if reply_descriptor is None else [reply_descriptor])

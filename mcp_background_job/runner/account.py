@@ -1,4 +1,4 @@
-"""The account that a runner gives of its job: the status file while it lives, the exit record at its end."""
+"""The facts that a runner publishes about its job: the status file while the job lives, the exit record at its end."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from mcp_background_job.runner.log.output import Log
 
 
 class Account:
-    """What is to be said of a job, beside what its processes and its log know, and the files that say it.
+    """The facts about a job that its processes and its log do not have, and the files that publish them.
 
     Attributes:
         started: when its clock was started, in monotonic seconds.
-        stop: the request to stop it.
-        stopped_as: how it ends because of that; set when a signal was sent: what ends before ended by itself.
-        survivors: processes that SIGKILL has not ended.
-        killed: processes that were sent it.
+        stop: the request to stop the job.
+        stopped_as: its outcome because of that; set when a signal was sent: a job that ends before ended by itself.
+        survivors: pids of processes that SIGKILL has not ended.
+        killed: pids of processes that were sent SIGKILL.
         stages: exit codes of the stages of the pipeline that the shell ran last.
         hidden: the sentence that a stage of a pipeline failed, or may have.
         ended_with: ids of the jobs within it that ended because it was ended.
-        kin: the sentence on them.
+        kin: the sentence on these jobs.
     """
 
     def __init__(self, job: JobDir, *, is_shared: bool) -> None:
@@ -50,24 +50,24 @@ class Account:
         self._exit_record: ExitRecord | None = None
 
     def open(self) -> None:
-        """Set aside the room for the exit record, and say that the job is starting.
+        """Reserve the room for the exit record, and publish that the job is starting.
 
         Raises:
             OSError: there is no room.
         """
         self._exit_record = ExitRecord(self._job, is_shared=self._is_shared)
-        # From here on the job is never mistaken for one that waits to be started, whenever this process dies.
+        # From now on the job is never mistaken for one that waits to be started, even if this process dies.
         starting = Status(state=State.STARTING.value, boot_id=boot_id(), runner_pid=os.getpid(), machine=machine())
         records.write(self._job.status, records.encode(starting))
 
     def start_clock(self) -> None:
-        """Begin to count the job's time."""
+        """Start to measure the job's time."""
         self._started_at = time.time()
         self._started_uptime = uptime()
         self.started = time.monotonic()
 
     def give_up(self, reason: str) -> None:
-        """Record that the job could not be started; or else forget it: nobody shall start it later."""
+        """Record that the job could not be started. If that fails, remove its spec: then nothing can start it later."""
         outcome = Outcome.KILLED if self.stop else Outcome.FAILED
         record = Exit(outcome=outcome.value, ended_at=time.time(), reason=reason[:MAX_REASON], stop_requested=self.stop)
         if self._exit_record is not None and self._exit_record.publish(record):
@@ -79,7 +79,7 @@ class Account:
         lock.release_mine()
 
     def publish(self, family: Family, log: Log) -> None:
-        """Say what is true now."""
+        """Publish the present status."""
         status = Status(
             state=State.RUNNING.value,
             boot_id=boot_id(),
@@ -96,27 +96,27 @@ class Account:
             stages=self.stages,
             hidden=self.hidden,
         )
-        with contextlib.suppress(OSError):  # full disk, no directory: the exit record has its own room, and tells
+        with contextlib.suppress(OSError):  # full disk, no directory: the exit record has its own room
             records.write(self._job.status, records.encode(status))
 
     def publish_end(self, family: Family, log: Log, peak_memory: int) -> Exit:
-        """Say how it ended; returns what was said."""
+        """Publish the end of the job; returns the record."""
         record = self._exit(family.leader_exit or LeaderExit(at=time.time()), family, log, peak_memory)
         if self._exit_record is not None:
             self._exit_record.publish(record)
         self._close_mark()
-        # Only now does the record count: what a job itself writes there is never taken for its end. Whoever is told of
-        # the end, by our hanging up, is told after this.
+        # The record counts only from now on: a record that a job itself writes there is never taken for its end.
+        # Clients see the end when this process hangs up, which comes later.
         lock.release_mine()
         return record
 
     def make_durable(self) -> None:
-        """Bring that to the disk: when nobody waits any more."""
+        """Bring the exit record to the disk, after all clients are gone."""
         if self._exit_record is not None:
             self._exit_record.make_durable()
 
     def _close_mark(self) -> None:
-        with contextlib.suppress(OSError):  # it is gone, or all is
+        with contextlib.suppress(OSError):  # the mark is gone, or the whole directory
             os.unlink(self._job.state_dir.open_mark(self._job.job_id))
 
     def _exit(self, leader: LeaderExit, family: Family, log: Log, peak_memory: int) -> Exit:
@@ -133,7 +133,7 @@ class Account:
             user_s=usage.ru_utime,
             system_s=usage.ru_stime,
             max_rss=usage.ru_maxrss * 1024,
-            # One process alone may have held more than all were seen to hold between two looks, or before the first.
+            # One process alone may have held more than all were seen to hold at any look.
             peak_memory=max(peak_memory, usage.ru_maxrss * 1024),
             output_bytes=log.end,
             dropped_bytes=log.dropped,
@@ -157,7 +157,7 @@ class Account:
         told += [background(**vars(failure)) for failure in family.failures]
         told += [out_of_memory(oom_kills)] if oom_kills and leader.signal != "SIGKILL" else []
         told += [self.kin] if self.kin else []
-        # An exit code is shown wherever a job is; behind one, nobody would read on.
+        # An exit code is shown with every job. Behind it, nobody would read on.
         return "; ".join(told) or f"exit code {leader.exit_code}"
 
     def _end(self, leader: LeaderExit, oom_kills: int | None) -> str | None:

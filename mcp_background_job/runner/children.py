@@ -1,9 +1,9 @@
-"""Has bash tell how the background processes ended that it has reaped itself: the runner inherits only what is left.
+"""Makes bash report the ends of background processes that it has reaped itself: the runner inherits only the others.
 
-It goes the way of ``runner.stages``. When the shell ends, it asks itself about the last one. Where there may be
-several, the trap sees before each command whether there is a new one. Then it runs ``children.step``, which adds to
-``children.ends`` what finds out about that one when the shell ends. Two that begin without a command between them that
-the shell stops at, ``(a) & (b) &``, are seen as one, the second.
+It works as ``runner.stages`` does. When the shell ends, it asks itself about the last background process. If there may
+be several, the trap checks before each command whether there is a new one. It then runs ``children.step``, which adds
+lines to ``children.ends`` that find out the end of that process when the shell ends. If two begin without a command
+between them at which the shell stops, as in ``(a) & (b) &``, only the second is seen.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from mcp_background_job.core.aftermath import is_background_failure
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import ChildExit
 
-#: ``wait`` by itself has the shell forget all of them, and then nothing is told. To wait for them before would have a
-#: ctrl-c end the shell's wait only, and not the shell.
+#: After a plain ``wait`` the shell forgets all of them, and nothing is reported. To wait for them earlier would be
+#: wrong: a ctrl-c would end only the shell's wait, and not the shell.
 _STEP = 'case ${!-} in ""|KNOWN) ;; *) builtin . STEP ;; esac'
 
-#: Of those that are alive at the end of the shell, the runner is told by the kernel. What the shell has no knowledge of
-#: has a line with its complaint before its own.
+#: The kernel reports to the runner on processes that are alive at the end of the shell. If the shell does not know a
+#: process, a line with its complaint stands before the line with the code.
 _END_OF_ONE = (
     "builtin kill -0 %s 2>/dev/null || "
     '{ builtin wait %s 2>&1 && builtin printf "%s 0\\n" || builtin printf "%s %%s\\n" "$?"; }\n'
@@ -28,7 +28,7 @@ _END_OF_ONE = (
 
 _LINE = re.compile(rb"(\d+) (\d+)")
 
-#: Much more than the ends of as many processes as are remembered.
+#: Bytes: much more than the ends of all remembered processes need.
 _MAX_READ = 64 * 1024
 
 
@@ -36,30 +36,30 @@ class Children:
     """The background processes of one job's shell."""
 
     def __init__(self, job: JobDir, commands: list[str]) -> None:
-        """Touches nothing yet; ``commands`` are those that the shell puts in the background."""
+        """Touches nothing yet; ``commands`` are the ones that the shell puts in the background."""
         self._commands = commands
         self._step, self._ends, self._ended = (
             os.path.join(job.path, f"children.{what}") for what in ("step", "ends", "ended")
         )
 
     def step(self) -> str:
-        """Return what the shell does before each command, with KNOWN where the pid of the last one goes."""
+        """Return the shell code to run before each command, with KNOWN in place of the last known pid."""
         return _STEP.replace("STEP", quoted(self._step))
 
     def end(self) -> str:
-        """Return what it does when it ends."""
+        """Return the shell code to run at the shell's end."""
         last = self.step().replace("KNOWN", quoted(""))
         return f"{last}; [[ ! -e {quoted(self._ends)} ]] || builtin . {quoted(self._ends)} >> {quoted(self._ended)}"
 
     def file(self, trap: str) -> tuple[str, str]:
-        """Return name and text of the file that is run for each new one; ``trap`` is that of each command, or empty."""
+        """Return name and text of the file that runs for each new process; ``trap``: that of each command, or empty."""
         before, _, behind = trap.partition("KNOWN")
         note = f'builtin printf \'{_END_OF_ONE}\' "$!" "$!" "$!" "$!" >> {quoted(self._ends)}\n'
         again = f'builtin trap {quoted(before)}"$!"{quoted(behind)} DEBUG\n' if trap else ""
         return "children.step", note + again
 
     def failures(self) -> list[ChildExit]:
-        """Return those of them that failed, as far as the shell has told."""
+        """Return the ends of the processes that failed, as far as the shell has reported them."""
         try:
             with open(self._ended, "rb") as file:
                 lines = file.read(_MAX_READ).splitlines()
@@ -81,5 +81,5 @@ class Children:
 
 
 def quoted(text: str) -> str:
-    """Return a text as one word of a shell."""
+    """Return a text quoted as one word of a shell."""
     return "'" + text.replace("'", "'\"'\"'") + "'"

@@ -1,4 +1,4 @@
-"""Who is connected to a runner: watchers, who are told of news, and stoppers, who wait for the end of the job."""
+"""The clients of a runner: watchers, who get news, and stoppers, who wait for the end of the job."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Clients:
         """Begins to listen.
 
         Args:
-            doors: where they connect.
-            family: watchers are told when its leader has ended,
-            log: and when there is more of this.
-            watch: has the loop call something when a descriptor can be read.
-            unwatch: the reverse.
-            carry_out: does what is asked of the job, and says what to answer.
+            doors: the sockets at which they connect.
+            family: watchers are told when its leader has ended.
+            log: watchers are told when it has grown.
+            watch: makes the loop call a function when a descriptor can be read.
+            unwatch: undoes that.
+            carry_out: carries out a request about the job, and returns the answer.
         """
         self._doors = doors
         self._family = family
@@ -47,7 +47,7 @@ class Clients:
             watch(door.fileno(), lambda door=door: self._on_client(door))
 
     def tell_watchers(self) -> None:
-        """Tell those who watch what they do not know yet."""
+        """Tell the watchers their news."""
         for connection in list(self._connections):
             if connection.watching is None:
                 continue
@@ -59,12 +59,12 @@ class Clients:
                     self._hang_up(connection)
 
     def tell_stoppers(self, survivors: list[int]) -> None:
-        """Tell those who wait for the end of the job what prevents it."""
+        """Tell those who wait for the end of the job which processes prevent it."""
         for connection in list(self._stoppers):
             connection.send(survivors=survivors)
 
     def close(self, last_words: Answer) -> None:
-        """Hang up on all, which tells them that the job is over; with last words, if there are any."""
+        """Send all clients the last words, if there are any, and hang up, which tells them that the job is over."""
         for connection in self._connections:
             if last_words:
                 connection.send(**last_words)
@@ -93,7 +93,7 @@ class Clients:
     def _answer(self, connection: control.Connection, line: bytes) -> Answer | None:
         try:
             request = parse(line)
-        except BadRequestError as error:  # whoever wrote it may mean well, and go on
+        except BadRequestError as error:  # the client may go on with other requests
             return {"error": f"bad request: {error}"}
         if isinstance(request, Watch):
             connection.watching = request.size

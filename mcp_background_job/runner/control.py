@@ -1,7 +1,7 @@
 """The runner's side of ``control.sock``: lines of JSON in, lines of JSON out, and never a wait for a client.
 
-A request is ``{"op": …}``; ``docs/reference/state-directory.md`` lists them. A client that does not read what it asked
-for is dropped, since the job matters more than its watchers.
+A request is ``{"op": …}``; ``docs/reference/state-directory.md`` lists them. A client that does not read its answers is
+dropped, since the job matters more than its watchers.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import json
 import os
 import socket
 
-#: A request longer than this is not one of ours; input for a job comes in pieces that are smaller by far.
+#: A longer request is not from this program: input for a job comes in much smaller pieces.
 MAX_REQUEST = 1024 * 1024
 
-#: Watchers are few; more than this at once wait in the kernel.
+#: Watchers are few. Connections beyond this number wait in the kernel.
 _BACKLOG = 64
 
 
@@ -22,12 +22,12 @@ class Connection:
     """One client.
 
     Attributes:
-        watching: log offset beyond which it wants to be told, ``None`` if it does not watch.
-        knows_leader_exit: whether it has been told that the command itself is over.
+        watching: log offset beyond which it wants news; ``None`` if it does not watch.
+        knows_leader_exit: whether it knows that the command itself is over.
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        """Takes over a connected socket."""
+        """Takes a connected socket."""
         sock.setblocking(False)  # noqa: FBT003  its only form
         self.watching: int | None = None
         self.knows_leader_exit = False
@@ -39,7 +39,7 @@ class Connection:
         return self._sock.fileno()
 
     def read(self) -> list[bytes] | None:
-        """Return the lines that have arrived whole; ``None`` when the client is gone or its line has no end."""
+        """Return the lines that have arrived whole; ``None`` if the client is gone or its line is too long."""
         try:
             data = self._sock.recv(65536)
         except BlockingIOError:
@@ -56,7 +56,7 @@ class Connection:
         data = json.dumps(answer).encode() + b"\n"
         try:
             return self._sock.send(data) == len(data)
-        except OSError:  # full, or gone
+        except OSError:  # its buffer is full, or it is gone
             return False
 
     def close(self) -> None:
@@ -65,10 +65,10 @@ class Connection:
 
 
 class Door:
-    """Where clients come in."""
+    """A listening socket at which clients connect."""
 
     def __init__(self, sock: socket.socket) -> None:
-        """Takes over a listening socket, which does not block."""
+        """Takes a listening socket, which does not block."""
         self._sock = sock
 
     def fileno(self) -> int:
@@ -76,15 +76,15 @@ class Door:
         return self._sock.fileno()
 
     def accept(self) -> Connection | None:
-        """Let a client in; ``None`` if it has gone again, or may not."""
+        """Accept a client; ``None`` if it has gone again, or is not allowed."""
         try:
             sock, _ = self._sock.accept()
-        except OSError:  # or we are out of descriptors: it will try again
+        except OSError:  # or there are no descriptors left: it will try again
             return None
         return Connection(sock)
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Accept no more clients."""
         self._sock.close()
 
 
@@ -95,7 +95,7 @@ def listen(directory: str, name: str) -> socket.socket:
     try:
         os.chdir(directory)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)  # a dead runner's
+            os.unlink(name)  # left by a dead runner
         sock.bind(name)
         sock.listen(_BACKLOG)
     except OSError:

@@ -1,4 +1,4 @@
-"""Gets a process out of reach of whoever started it: no shared session, no parent link, no open file, no terminal."""
+"""Takes a process out of its starter's reach: no shared session, no parent link, no open file, no terminal."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 
 
 def detach(keep: list[int]) -> None:
-    """Become a process of init (or of the nearest subreaper) in a session of its own; keeps only these descriptors.
+    """Become a child of init (or of the nearest subreaper) in a session of its own; keeps only these descriptors.
 
-    MCP clients end a server by signalling its process group, or by walking the tree below it by parent links; from here
-    on neither reaches this process. The caller's process ends inside this call; the one that returns is its child.
+    MCP clients end a server by signalling its process group, or by walking the tree below it by parent links; after
+    this call, neither reaches this process. The caller's process ends inside the call; the process that returns is its
+    child.
     """
     if os.fork() != 0:
         os._exit(0)

@@ -1,6 +1,7 @@
 """The exit record, written so that a full disk cannot prevent it.
 
-Its room on disk is taken when the job starts. At the end the bytes go into that room and the file gets its name.
+Its room on disk is reserved when the job starts. At the end the bytes are written into that room, and the file is
+renamed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.modes import restore
 from mcp_background_job.jobdir.records import Exit, clear_the_way, encode, write, write_all
 
-#: Bytes set aside; the record is about a quarter of it, and its reason is cut to keep it so.
+#: Bytes reserved. The record takes about a quarter of them, and its reason is cut to keep it so.
 RESERVE = 24 * 1024
 MAX_REASON = 1000
 
@@ -22,10 +23,10 @@ class ExitRecord:
     """The place for one job's exit record."""
 
     def __init__(self, job: JobDir, *, is_shared: bool = False) -> None:
-        """Sets the room aside; ``is_shared``: other machines read the record.
+        """Reserves the room; ``is_shared``: other machines read the record.
 
         Raises:
-            OSError: there is none.
+            OSError: there is no room.
         """
         self._job = job
         self._is_shared = is_shared
@@ -41,21 +42,21 @@ class ExitRecord:
             raise
 
     def publish(self, record: Exit) -> bool:
-        """Make the record visible; returns whether that worked: it cannot where the directory is gone."""
+        """Make the record visible; returns whether that worked: it fails if the directory is gone."""
         data = encode(record)
         try:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
-            write_all(self._descriptor, data)  # a write that does not fit is short first and an error next
+            write_all(self._descriptor, data)  # a write that does not fit is short, and the next one raises
             os.ftruncate(self._descriptor, len(data))
             if self._is_shared:
-                os.fsync(self._descriptor)  # or another machine finds the name first, and zeros under it
+                os.fsync(self._descriptor)  # or another machine finds the name first, with zeros in the file
             os.rename(self._reserve, self._job.exit)
         except OSError:
             return self._publish_without_reserve(data)
         return True
 
     def _publish_without_reserve(self, data: bytes) -> bool:
-        """Publish where somebody, the job perhaps, has removed the room that was set aside, or is in the way."""
+        """Publish although the reserved room was removed, perhaps by the job, or another file is in the way."""
         try:
             restore(self._job)
             clear_the_way(self._job.exit)
@@ -67,8 +68,8 @@ class ExitRecord:
     def make_durable(self) -> None:
         """Bring the published record to the disk.
 
-        After it was published, not before: with gigabytes of output on their way to the disk this can take seconds,
-        for which nobody who waits for the job shall wait. A power failure in between leaves a lost job, said as such.
+        This comes after publishing: with gigabytes of output on their way to the disk it can take seconds, and nobody
+        who waits for the job should wait for that. After a power failure in between, the job is reported as lost.
         """
         with contextlib.suppress(OSError):
             os.fsync(self._descriptor)

@@ -1,8 +1,8 @@
-"""What a runner does with the job directory that it is given, and how a runner comes into being.
+"""The life of a runner: the work on the job directory that it is given, and the start of further runners.
 
-One rule decides: take the lock, then look. An exit record: there is nothing to do. A status file: another runner was
-here and died, so sweep up after it. Neither: run the job. So launching a runner twice does no harm, and whoever doubts
-whether a job is cared for simply launches another.
+One rule decides: take the lock, then look. If there is an exit record, there is nothing to do. If there is a status
+file, another runner was here and died, so sweep up after it. If there is neither, run the job. So a second launch of a
+runner does no harm, and a process that is not sure whether a job has a runner simply launches one.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from mcp_background_job.runner.system import become_subreaper, name_process
 
 
 class Reply:
-    """Tells whoever launched the runner what became of it: one line of JSON, then the end of the pipe."""
+    """Reports to the process that launched the runner: one line of JSON, then the end of the pipe."""
 
     def __init__(self, descriptor: int | None, *, also_close: int | None = None) -> None:
-        """Takes over the writing end of a pipe (``None``: nobody listens), and what to close with it."""
+        """Takes the writing end of a pipe (``None``: nobody listens), and a descriptor to close with it."""
         self._descriptor = descriptor
         self._also_close = also_close
 
@@ -50,13 +50,13 @@ class Reply:
 def be_runner(directory: str, reply: Reply, killed_by: str | None = None) -> None:
     """Be the runner of a job, from a fresh process to the job's end.
 
-    Its last act is to fork the runners of the jobs whose turn that makes it. They come back to this loop: what each of
-    them would otherwise build upon is the stack of all before it.
+    Its last act is to fork the runners of the jobs whose turn has come. They come back to this loop: otherwise each of
+    them would stand on the stack of all before it.
     """
     job, claim = JobDir(directory), None
     while True:
         _care_for(job, reply, killed_by, claim)
-        # Looking would find it again, and fork for ever: something prevents that it is even begun.
+        # The next look would find this job again and fork for ever: something keeps it from beginning at all.
         if _is_as_found(job):
             return
         claim = _fork_next(job.state_dir)
@@ -73,14 +73,14 @@ def _care_for(job: JobDir, reply: Reply, killed_by: str | None, claim: Claim | N
     except OSError as error:
         reply.send(error=f"the runner of {job.job_id} failed: {error}", code=LaunchError.code)
         report_crash(job, error)
-    except Exception as error:  # noqa: BLE001  the job becomes lost, and why stands in its directory
+    except Exception as error:  # noqa: BLE001  the job becomes lost, and the reason is in its directory
         report_crash(job, error)
         return  # without a report
     reply.send(ended=True)
 
 
 def take_name(job_id: str) -> None:
-    """Be known, to the kernel and to other runners, as the runner of a job."""
+    """Show the name of a job's runner, to the kernel and to other runners."""
     name_process(runners.name_of_runner(job_id))
 
 
@@ -107,9 +107,9 @@ def _own(job: JobDir, reply: Reply, killed_by: str | None, claim: Claim | None) 
 
 
 def take(job: JobDir, reply: Reply) -> Spec | None:
-    """Take the job's lock, for good, and the job out of the queue; ``None`` if there is nothing to do."""
-    # A runner whose lock file was removed holds its job all the same. It is looked for before the lock is taken: from
-    # then until we say that we sweep, we are taken for the job's runner.
+    """Take the job's lock, for good, and remove the job from the queue; ``None`` if there is nothing to do."""
+    # A runner whose lock file was removed still holds its job. This looks for it before it takes the lock: from then
+    # until it publishes that it sweeps, others would take this process for the job's runner.
     was_run = os.path.exists(job.status) and not job.has_exit
     is_held = was_run and runners.find_bereft(job) is not None
     if was_run and not is_held and lock.holder_of(job.lock) is None:
@@ -118,7 +118,7 @@ def take(job: JobDir, reply: Reply) -> Spec | None:
         reply.send(owned=True)
         return None
     if job.has_exit:
-        lock.release_mine()  # the record does not count while we hold it
+        lock.release_mine()  # the record does not count while this process holds the lock
         return None
     spec = records.read(Spec, job.spec)
     if spec is None:
@@ -128,7 +128,7 @@ def take(job: JobDir, reply: Reply) -> Spec | None:
 
 
 def _run(job: JobDir, spec: Spec, reply: Reply) -> list[JobDir]:
-    """Run a job to its end; returns what was taken out of the queue with it."""
+    """Run a job to its end; returns the jobs that were withdrawn from the queue with it."""
     supervisor = Supervisor(job, spec, has_subreaper=become_subreaper())
     try:
         pid = supervisor.start()
@@ -141,14 +141,14 @@ def _run(job: JobDir, spec: Spec, reply: Reply) -> list[JobDir]:
 
 
 def _fork_next(state: StateDir) -> Claim | None:
-    """Fork a runner for every job whose turn it is; returns in each of them its claim, and here nothing."""
+    """Fork a runner for every job whose turn it is; returns each one's claim in it, and ``None`` here."""
     with contextlib.suppress(OSError):  # the state directory is gone, and the queue with it
         if is_any_queued(state):
             for claim in due(state, boot_id()):
                 if os.fork() == 0:
                     _start_afresh(claim.descriptor)
                     return claim
-                os.close(claim.descriptor)  # it is the child's now
+                os.close(claim.descriptor)  # the child has it now
     return None
 
 
@@ -158,20 +158,20 @@ def _start_afresh(keep: int) -> None:
 
 
 def let_go_of_all_but(keep: int) -> None:
-    """Let go of all that belongs to a job that has ended but one descriptor: down a long queue it would add up."""
-    signal.set_wakeup_fd(-1)  # its number may soon be that of a file
+    """Close all descriptors of an ended job but one, and free its objects: in a long queue they would add up."""
+    signal.set_wakeup_fd(-1)  # a file may soon get its number
     os.closerange(3, keep)
     os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
-    gc.collect()  # the supervisor of that job, which refers to itself
-    gc.freeze()  # what is left is shared with what is forked from here, and not looked through again
+    gc.collect()  # the supervisor of that job is a cycle
+    gc.freeze()  # objects that are left are shared with forked processes, and not scanned again
 
 
 def report_crash(job: JobDir, error: Exception) -> None:
-    """Leave word of an error in the runner itself: the job becomes lost, and why stands in its directory."""
+    """Record an error in the runner itself: the job becomes lost, and the reason is in its directory."""
     import traceback  # noqa: PLC0415  memory in every runner, for what hardly ever happens
 
     what = f"{type(error).__name__}: {error}"[:MAX_REASON]
     with contextlib.suppress(OSError), open(os.path.join(job.path, "runner.crash"), "w") as file:
         file.write(f"{what}\n\n")
-        file.flush()  # whatever becomes of the rest
+        file.flush()  # even if the rest fails
         file.write("".join(traceback.format_exception(error))[-MAX_REASON * 8 :])

@@ -1,12 +1,12 @@
 """Runs the user's command at the end of a job, MCP_BG_ON_END, in a process of its own.
 
-Whoever ends the job starts that process (``jobdir.at_end``), a runner as its last act, and does not wait for it:
-neither whoever waits for the job nor the next in the queue has to wait for a webhook. A runner on a node waits, since
-its engine ends what it leaves behind. The command is bounded in time, in what it may write and in how many run at once,
-and nothing that it does touches the job, which is over.
+The process that ends the job starts this one (``jobdir.at_end``), a runner as its last act, and does not wait for it:
+clients that wait for the job, and the next job in the queue, must not wait for a webhook. A runner on a node waits,
+since its engine ends all that it leaves. The command is bounded in time, in output and in how many run at once. It
+cannot affect the job, which is over.
 
-It is run once: by whoever makes the log of its output. Two may try, since a server may have taken a job on a node for
-lost whose runner then tells how it ended.
+It runs once: the process that makes the log of its output runs it. Two may try, since a server may have taken a job on
+a node for lost before its runner reports its end.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from mcp_background_job.jobdir.layout import (
 from mcp_background_job.jobdir.records import Exit, Spec
 from mcp_background_job.runner.system import become_subreaper
 
-#: One that does not get its turn within this time (whole seconds) is not run: the news has become old.
+#: A command that gets no turn within this time (whole seconds) does not run: the news is old.
 MAX_WAIT_S = 300
 
-#: Bytes of its output that are kept, and characters of a command that it is told.
+#: Bytes of its output that are kept, and characters of a job's command that it gets.
 MAX_OUTPUT = 64 * 1024
 MAX_COMMAND = 4000
 
 _READ_SIZE = 65536
 
-#: The descriptor that tells whether anything that the command has started lives: it is closed when that ends. Output
-#: does not tell, since ``curl ... >/dev/null 2>&1 &`` has closed it at once. Scripts do not use a number as high.
+#: This descriptor shows whether any process of the command lives: it is closed when the last one ends. Output does not
+#: show that, since ``curl ... >/dev/null 2>&1 &`` closes it at once. Scripts do not use such a high number.
 _LIFE = 97
 
 #: A timer of 0 s would be none.
@@ -51,7 +51,7 @@ _SHORTEST_S = 0.001
 
 
 def run(job: JobDir) -> None:
-    """Run the command of a job that has ended; what went wrong is left in the job's directory."""
+    """Run the command of a job that has ended; a failure is recorded in the job's directory."""
     become_subreaper()
     with contextlib.suppress(OSError):  # the directory is gone, or the disk is full
         trouble = _run(job)
@@ -79,7 +79,7 @@ def _run(job: JobDir) -> str:
 
 
 def environment(job: JobDir, spec: Spec, end: Exit) -> dict[str, str]:
-    """Return the environment of the command: the job's, without what marks its processes, and the facts."""
+    """Return the environment of the command: the job's, without the mark of its processes, and with the facts."""
     inherited = {name: value for name, value in spec.env.items() if name != COOKIE_VARIABLE}
     run_id = spec.env.get(RUN_ID_VARIABLE, "")
     facts = {
@@ -101,8 +101,8 @@ def environment(job: JobDir, spec: Spec, end: Exit) -> dict[str, str]:
 
 
 def _turn(job: JobDir) -> int | None:
-    """Wait for a turn; returns the descriptor that keeps it, ``None`` if none came."""
-    # Ids all begin with the same letter, and the places have to fill evenly: all of an id counts.
+    """Wait for a turn; returns the descriptor that keeps it, ``None`` if none came in time."""
+    # All ids begin with the same letter, and the places must fill evenly: so all characters of an id count.
     own = sum(job.job_id.encode()) % MAX_AT_ONCE
     for slot in ((own + step) % MAX_AT_ONCE for step in range(MAX_AT_ONCE)):
         free = _opened(job, slot)
@@ -110,7 +110,7 @@ def _turn(job: JobDir) -> int | None:
             fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(free)
-        except OSError:  # this file system, which nodes share, has no locks: nobody takes turns
+        except OSError:  # this file system, which nodes share, has no locks: there are no turns
             return free
         else:
             return free
@@ -129,7 +129,7 @@ def _opened(job: JobDir, slot: int) -> int:
 
 @contextlib.contextmanager
 def _limit(seconds: float) -> Generator[None]:
-    """Have a call that waits raise ``TimeoutError`` when the time is up."""
+    """Make a call that waits raise ``TimeoutError`` when the time is over."""
 
     def give_up(_number: int, _frame: object) -> None:
         raise TimeoutError
@@ -146,7 +146,7 @@ def _carry_out(spec: Spec, env: dict[str, str], log: int) -> str:
     deadline = time.monotonic() + MAX_RUN_S
     output, write = os.pipe()
     life, keep_open = os.pipe()
-    with contextlib.suppress(OSError):  # gone since; then it runs where we are
+    with contextlib.suppress(OSError):  # the directory is gone; then it runs in the present one
         os.chdir(spec.cwd)
     streams = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -162,7 +162,7 @@ def _carry_out(spec: Spec, env: dict[str, str], log: int) -> str:
             file_actions=streams,
             setsid=True,
             setsigmask=[],
-            # The shell that started this process in the background has had it ignore SIGINT and SIGQUIT.
+            # The shell that started this process in the background made it ignore SIGINT and SIGQUIT.
             setsigdef=signal.valid_signals(),
         )
     except (OSError, ValueError) as error:
@@ -172,9 +172,9 @@ def _carry_out(spec: Spec, env: dict[str, str], log: int) -> str:
     is_over = _keep_output(log, output, life, deadline)
     with contextlib.suppress(TimeoutError):
         if is_over:
-            with _limit(deadline - time.monotonic()):  # sudo, for one, closes what it inherits
+            with _limit(deadline - time.monotonic()):  # a program such as sudo closes the descriptors that it inherits
                 return _told(os.waitpid(pid, 0)[1])
-    with contextlib.suppress(ProcessLookupError, ChildProcessError):  # the time was up as it ended
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):  # the time was over just as it ended
         os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     return f"took longer than {MAX_RUN_S:g} s, and was ended"
@@ -186,7 +186,7 @@ def _told(status: int) -> str:
 
 
 def _keep_output(log: int, output: int, life: int, deadline: float) -> bool:
-    """Write what comes into the log until all have closed both; returns whether they did in time."""
+    """Write output into the log until both descriptors are closed; returns whether that happened in time."""
     kept, still_open = 0, {output, life}
     while ready := select.select(still_open, [], [], max(0.0, deadline - time.monotonic()))[0]:
         for descriptor in ready:
@@ -204,9 +204,9 @@ def _keep_output(log: int, output: int, life: int, deadline: float) -> bool:
 
 
 def _log(job: JobDir) -> int | None:
-    """Make the log, or open nothing in its place: the news is wanted most when the disk is full.
+    """Make the log, or open /dev/null in its place: the news matters most when the disk is full.
 
-    ``None`` if somebody else has made it, who runs the command, or has.
+    ``None`` if another process has made it, which runs or has run the command.
     """
     try:
         return os.open(job.on_end_log, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -217,10 +217,10 @@ def _log(job: JobDir) -> int | None:
 
 
 def _end_the_rest() -> None:
-    """Kill what has left the command's process group: it has come down to this process."""
-    with contextlib.suppress(ChildProcessError, FileNotFoundError):  # none is left; or this is no Linux
+    """Kill the processes that have left the command's process group: this process has inherited them."""
+    with contextlib.suppress(ChildProcessError, FileNotFoundError):  # none is left; or this is not Linux
         while True:
-            # Nobody has waited for these, so that their pids are theirs; what they have started comes down next.
+            # They are not reaped, so their pids are still theirs. Their own children come to this process next.
             with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
                 for pid in file.read().split():
                     os.kill(int(pid), signal.SIGKILL)

@@ -1,10 +1,10 @@
-"""Goes through the motions of a runner before there is a job, so that what they need in memory is there by then.
+"""Goes through the motions of a runner before there is a job, so the memory that they need is ready by then.
 
-Two rehearsals. The spawner runs a few jobs that say a word, each from its lock to its exit record: what the interpreter
-then makes for itself (specialised code, caches, room for small objects) is shared by the runners, where each would make
-its own. A spare does again what touches the pages that no two processes can share, and no files: making and removing
-some for every launch would slow down everybody's, since ext4 looks for a free inode past all that were freed in the
-last seconds.
+There are two rehearsals. The spawner runs a few tiny jobs, each from its lock to its exit record. The interpreter's
+data for that (specialised code, caches, room for small objects) is then shared by the runners; otherwise each would
+make its own. A spare repeats the steps that touch pages which no two processes can share, but makes no files: to make
+and remove files for every launch would slow down every launch, since ext4 looks for a free inode past all that were
+freed in the last seconds.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from mcp_background_job.runner.supervisor import Supervisor
 #: The interpreter specialises a function after eight calls.
 _ROUNDS = 9
 
-#: In memory where there is such a place: bringing records to a disk would take longer than all the rest.
+#: In memory if there is such a place: to bring records to a disk would take longer than all the rest.
 _ROOMS = ("/dev/shm", "/tmp")  # noqa: S108  the directory is ours alone, by its mode and its name
 
-#: What is asked of each job: what it uses, and to end.
+#: The requests to each job: for its use, and for its end.
 _REQUESTS = b'{"op": "usage"}\n{"op": "input", "data": "", "eof": true}\n'
 
-#: No job of a rehearsal lasts longer, whatever has become of what it was asked.
+#: Seconds. No job of a rehearsal lasts longer, even if a request fails.
 _LIMIT_S = 1.0
 
 
 def rehearse_all() -> None:
-    """Run jobs that do next to nothing, in this process; ``let_go_of_all_but`` is for what is left of them.
+    """Run jobs that do next to nothing, in this process; ``let_go_of_all_but`` then removes what is left of them.
 
-    Whatever prevents that prevents no job: runners are then a bit slower and larger.
+    A failure here prevents no job: runners are then a bit slower and larger.
     """
     for room in _ROOMS:
         with contextlib.suppress(OSError, BackgroundJobError):
@@ -69,7 +69,7 @@ def _run(job: JobDir) -> None:
     spec = take(job, Reply(None))
     if spec is None:
         return
-    # No subreaper: that cannot be undone, and this process would inherit what runners leave behind.
+    # No subreaper: that cannot be undone, and this process would inherit orphans of runners.
     supervisor = Supervisor(job, spec, has_subreaper=False)
     supervisor.start()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
@@ -80,7 +80,7 @@ def _run(job: JobDir) -> None:
 
 
 def rehearse_reading() -> None:
-    """Do what a runner does before it reports, as far as no other process sees it."""
+    """Do the steps of a runner before its report, as far as no other process sees them."""
     records.decode(Spec, records.encode(_spec()), "rehearsal")
     records.encode(Status(state=State.STARTING.value, boot_id=boot_id(), runner_pid=os.getpid()))
     for descriptor in os.pipe():

@@ -1,17 +1,17 @@
-"""Which signals mean something to a runner."""
+"""The signals that mean something to a runner."""
 
 from __future__ import annotations
 
 import signal
 
-#: Engines and their users send these to a runner and mean its job: save what you have, say, before time is over.
+#: Engines and their users send these to a runner but mean its job, for example to save its state before time is over.
 PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 def settle() -> None:
-    """Take notice of what asks a runner to end, or is meant for its job, and none of what would end it by accident.
+    """Notice signals that ask a runner to end or are meant for its job, and ignore those that would end it by accident.
 
-    Done once before runners are forked: in each of them it would touch, and so copy, a hundred kilobytes.
+    This is done once, before runners are forked: in each of them it would touch, and so copy, a hundred kilobytes.
     """
     for number in (signal.SIGTERM, signal.SIGINT, *PASSED_ON):
         signal.signal(number, take_notice)

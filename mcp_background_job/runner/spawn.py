@@ -1,7 +1,7 @@
-"""Creates the job's process: its own session, its own streams, and nothing else of ours.
+"""Creates the job's process: with its own session, its own streams, and nothing else of this process.
 
-``posix_spawn`` instead of fork and exec: no Python runs in the child, so nothing can go wrong there in ways that cannot
-be reported, and a runner's memory is not copied first.
+It uses ``posix_spawn`` instead of fork and exec: no Python runs in the child, so nothing can fail there that cannot be
+reported, and a runner's memory is not copied first.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mcp_background_job.runner.log.output import enlarge_pipe
 
 @dataclass
 class Child:
-    """A spawned command: its pid, our ends of its streams (all non-blocking), and its terminal, if it has one."""
+    """A spawned command: its pid, the near ends of its streams (all non-blocking), and its terminal, if it has one."""
 
     pid: int
     outputs: dict[int, Stream]
@@ -50,7 +50,7 @@ def spawn(spec: Spec) -> Child:
     try:
         return _spawn_on_terminal(spec) if spec.stdin == "pty" else _spawn_on_pipes(spec)
     finally:
-        os.chdir("/")  # so that a runner keeps no file system busy
+        os.chdir("/")  # a runner must keep no file system busy
 
 
 def _spawn_on_pipes(spec: Spec) -> Child:
@@ -98,7 +98,7 @@ def _spawn_on_terminal(spec: Spec) -> Child:
     try:
         with contextlib.suppress(OSError):  # a terminal without a size works too
             fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        # The child leads a new session when it opens the terminal, which makes that its controlling terminal.
+        # The child leads a new session when it opens the terminal, which then becomes its controlling terminal.
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, terminal, os.O_RDWR, 0),
             (os.POSIX_SPAWN_DUP2, 0, 1),
@@ -130,9 +130,9 @@ def _posix_spawn(spec: Spec, actions: Sequence[tuple[object, ...]]) -> int:
             file_actions=actions,
             setsid=True,
             setsigmask=[],
-            # What is ignored here would stay ignored in the job. A runner ignores some signals itself: a writer into a
-            # closed pipe would never end. Others a shell had its client ignore when it started that in the background
-            # (SIGINT, SIGQUIT), and ctrl-c would do nothing: a job begins as a command at a terminal does.
+            # Signals that this process ignores would stay ignored in the job. A runner ignores some itself: a writer
+            # into a closed pipe would never end. A shell makes its background programs ignore others (SIGINT, SIGQUIT),
+            # and ctrl-c would do nothing. A job must begin as a command at a terminal does.
             setsigdef=signal.valid_signals(),
         )
     except OSError as error:
@@ -143,7 +143,7 @@ def _posix_spawn(spec: Spec, actions: Sequence[tuple[object, ...]]) -> int:
 
 
 def _too_much(spec: Spec) -> str:
-    """Say what takes the room that the kernel has for arguments and environment together, ARG_MAX in execve(2)."""
+    """Say what takes up the kernel's room for arguments and environment together, ARG_MAX in execve(2)."""
     sizes = {name: len(os.fsencode(f"{name}={value}")) for name, value in spec.env.items()}
     largest = max(sizes, key=lambda name: sizes[name])
     total = sum(sizes.values()) + sum(len(os.fsencode(argument)) for argument in spec.argv)

@@ -1,11 +1,11 @@
-"""Has a shell tell how the stages of its pipelines ended, which its own exit code does not.
+"""Makes a shell report how the stages of its pipelines ended, which its own exit code does not.
 
-The command is left as it is, word by word. The shell runs a file of ours before it, as it would one of the user's, by
-the variable that names such a file; the file undoes that at once, and sets traps that write exit codes into the job's
-directory: when the shell ends, those of the pipeline that it ran last, and in bash before each command those of the
-pipeline before, if a stage failed that was not the last. A command that sets a trap of its own is not given this
-(``core.telling``); what the shell reads from elsewhere may set one, and then that is all that is known. Background
-processes are told of in the same way: ``runner.children``.
+The command is not changed. Before it, the shell runs a file of this program, as it would run one of the user's, by the
+variable that names such a file. The file undoes that at once, and sets traps that write exit codes into the job's
+directory: when the shell ends, those of the pipeline that it ran last; and in bash, before each command, those of the
+pipeline before, if a stage failed that was not the last. A command that sets a trap of its own does not get this
+(``core.telling``). Code that the shell reads from elsewhere may set one, and then nothing more is known. Background
+processes are reported in the same way: ``runner.children``.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.runner.children import Children, quoted
 
-#: Longer lists than this are not those of a pipeline that a person wrote.
+#: A longer list is not that of a pipeline that a person wrote.
 _MAX_STAGES = 100
 
-#: Much more than all combinations of exit codes that pipelines have; the same ones are written once.
+#: Bytes: much more than all combinations of exit codes need; each combination is written once.
 _MAX_PASSED = 64 * 1024
 
-#: What bash does before each command: nothing but this comparison, as long as no stage but a last one fails. It must
-#: not show in the output (set -x), fail (set -e), or leave anything behind: variables are those of a subshell.
+#: The code that bash runs before each command: only this comparison, while no stage but a last one fails. It must not
+#: show in the output (set -x), fail (set -e), or leave anything behind: its variables are those of a subshell.
 _IN_PASSING = """case "${PIPESTATUS[@]}" in *[1-9]*\\ *) (
 _mcp_bg="${PIPESTATUS[@]}"
 while IFS= builtin read -r _mcp_bg_line; do [[ $_mcp_bg_line != "$_mcp_bg" ]] || builtin exit; done < FILE
 builtin printf "%s\\n" "$_mcp_bg" >> FILE
 ) ;; esac"""
 
-#: With these, bash reads a file of the user's, or shows and does something else in ours.
+#: With these variables, bash reads a file of the user's, or shows and does something else in this one.
 _BASH_IS_SET_BY = ("BASH_ENV", "SHELLOPTS", "BASHOPTS")
 
 _BASH, _ZSH = "bash", "zsh"
@@ -55,8 +55,8 @@ class Stages:
         self._is_asked = False
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment in which the shell tells; if that cannot be had, it is the one that was given."""
-        with contextlib.suppress(OSError):  # no room on the disk: the command does without
+        """Return an environment in which the shell reports; the given one if that is not possible."""
+        with contextlib.suppress(OSError):  # no room on the disk: the command runs without this
             if self._shell == _BASH and not any(name in env for name in _BASH_IS_SET_BY):
                 return self._asked(env, "BASH_ENV", self._file("stages.bash", _in_bash(self._traps("PIPESTATUS"))))
             if self._shell == _ZSH:
@@ -69,7 +69,7 @@ class Stages:
         return {**env, name: value}
 
     def read(self) -> list[int]:
-        """Return the exit codes of the stages, none if the shell has told nothing."""
+        """Return the exit codes of the stages; none if the shell has reported nothing."""
         try:
             with open(self._written, "rb") as file:
                 words = file.read().split()
@@ -83,23 +83,23 @@ class Stages:
         return []
 
     def hidden(self, stages: list[int], exit_code: int | None) -> str | None:
-        """Return the sentence that a stage failed, or may have, which the exit code of the shell does not tell.
+        """Return the sentence that a stage failed, or may have, which the exit code of the shell does not show.
 
         Args:
-            stages: what was read.
-            exit_code: of the shell; of one that failed it is not said what else may have.
+            stages: the exit codes that were read.
+            exit_code: exit code of the shell; if it failed, nothing is said about other stages that may have.
         """
         pipelines = [told.split("\n") for told in self._spec.pipelines]
         failure = hidden_failure([*self._read_passed(), stages], pipelines)
         if failure or exit_code != 0:
             return failure
-        # A trap that was not run was replaced by another; what the shell has become had no time for it.
+        # A trap that did not run was replaced by another; or the shell became another program and had no time for it.
         missing = bool(self._shell) and (not self._is_asked or (self._spec.tells_stages and not stages))
         untold = self._spec.untold or (pipelines[-1][0] if missing and pipelines else None)
         return not_known(untold) if untold else None
 
     def _traps(self, statuses: str) -> str:
-        # In another shell than the job's own they must not be set; and see above.
+        # They must not be set in another shell than the job's own; see also above.
         ends, steps = list[str](), list[str]()
         if self._spec.tells_stages:
             ends.append(f'builtin printf "%s " "${{{statuses}[@]}}" >| {quoted(self._written)}')
@@ -128,7 +128,7 @@ def _codes(words: list[bytes]) -> list[int]:
 
 
 def _in_bash(trap: str) -> str:
-    # A function, so that $_ is in the end what it was before, and nothing of it is left.
+    # A function, so $_ ends up as before, and nothing of it is left.
     return f'_mcp_bg() {{ unset BASH_ENV; {trap}; unset -f _mcp_bg; builtin : "$1"; }}; _mcp_bg "$_"\n'
 
 

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import os
 
-#: Input that the job has not read yet; more than this is refused, so that memory stays bounded.
+#: Bytes of input that the job has not read yet. More is refused, so memory stays bounded.
 MAX_UNREAD = 1024 * 1024
 
-#: A terminal's way to say that the input ends: termios(3), VEOF.
+#: The end of input on a terminal: termios(3), VEOF.
 _END_ON_TERMINAL = b"\x04"
 
 
 class Stdin:
-    """Our end of the job's stdin.
+    """This process's end of the job's stdin.
 
     Attributes:
-        descriptor: to write to; ``None`` when it is closed.
-        unread: bytes that wait.
+        descriptor: the descriptor to write to; ``None`` when it is closed.
+        unread: bytes that the job has not read.
     """
 
     def __init__(self, descriptor: int | None, *, is_terminal: bool) -> None:
-        """Takes over a non-blocking descriptor."""
+        """Takes a non-blocking descriptor."""
         self.descriptor = descriptor
         self.unread = bytearray()
         self._is_terminal = is_terminal
         self._ends = False
 
     def begin_with(self, data: bytes) -> None:
-        """Take what the stdin begins with; of any size, since it is in memory already."""
+        """Take the first bytes of the stdin, of any size, since they are in memory already."""
         self.unread += data
         self.write()
 
     def take(self, data: bytes, *, eof: bool) -> dict[str, object]:
-        """Take input; returns the answer for whoever sent it."""
+        """Take input; returns the answer for its sender."""
         if self.descriptor is None or self._ends:
             return {"error": "closed"}
         if len(self.unread) + len(data) > MAX_UNREAD:
@@ -43,7 +43,7 @@ class Stdin:
         return {"ok": True, "unread": len(self.unread)}
 
     def write(self) -> None:
-        """Write what the job can take now; closes it after the last byte, and when nobody reads it any more."""
+        """Write as much as the job can take now; closes the stdin after the last byte, or when nothing reads it."""
         if self.descriptor is None:
             return
         try:

@@ -1,15 +1,15 @@
 """The life of one job, from spawn to exit record.
 
-The supervisor waits on descriptors and one deadline, and does one small thing for each that is due:
+The supervisor waits on descriptors and one deadline, and does one small thing for each event:
 
     output readable      move it to the log, tell watchers
     a client             answer its requests
-    SIGCHLD              reap; when there is no child left the tree is empty, which is the end of the job
-    SIGTERM to us        stop the job as if asked to
-    deadline             a time limit, the next rung of the stop ladder, or the next look at what the job uses
+    SIGCHLD              reap; if no child is left, the tree is empty, and the job ends
+    SIGTERM to itself    stop the job as if asked to
+    deadline             a time limit, the next step of the escalation, or the next sample of the job's use
 
-What it is made of: ``family``, the job's processes; ``clients``, who is connected; ``account``, what is published;
-``usage``, what the processes use.
+Its parts: ``family``, the job's processes; ``clients``, its connections; ``account``, the published facts; ``usage``,
+the processes' use of the machine.
 """
 
 from __future__ import annotations
@@ -60,24 +60,24 @@ from mcp_background_job.runner.usage.answers import Answers
 from mcp_background_job.runner.usage.sampler import CAN_SAMPLE, Sampler
 from mcp_background_job.runner.usage.waiting import Ends
 
-#: The same for what outlives its command, where that is not to be. Nobody looks after these processes any more.
+#: Seconds for processes that outlive the command to end politely, if they must not. Nobody looks after them any more.
 LEFTOVERS_GRACE_S = 2.0
 
-#: How often to look where nothing tells: while the job is being stopped, for processes of it that are not our
-#: descendants; and whether what is left below us has become the runners of other jobs.
+#: Seconds between looks if no event comes: for processes of a stopped job that are not descendants; and for descendants
+#: that may have become the runners of other jobs.
 STRAY_CHECK_S = 0.1
 
-#: A command that ended by SIGTERM may have been told so together with us: our own signal comes within this time. Nobody
-#: waits for it in vain but for the end of a job that somebody has ended by hand.
+#: Seconds. If a command ended by SIGTERM, the sender may have signalled this process too: its own signal comes within
+#: this time. The wait is in vain only for a job that somebody has ended by hand.
 TOGETHER_S = 0.1
 
-#: What shells and many programs exit with when SIGTERM ends them.
+#: The exit code of shells and many programs when SIGTERM ends them.
 _EXIT_OF_SIGTERM = 128 + signal.SIGTERM
 
-#: poll(2) takes its time in milliseconds as a 32-bit number; the loop asks again anyhow.
+#: poll(2) takes milliseconds as a 32-bit number. The loop comes back anyhow.
 LONGEST_POLL_S = 86_400.0
 
-#: Moves between two looks at everything else, so that a job that floods its output can still be stopped.
+#: Moves between two looks at all else: a job that floods its output can still be stopped.
 MOVES_PER_TURN = 16
 
 #: Moves after the last process died, more than the fullest pipe needs: a stranger may hold the pipe and go on writing.
@@ -105,7 +105,7 @@ class Supervisor:
 
     @property
     def withdrawn(self) -> list[JobDir]:
-        """The jobs that were taken out of the queue because this one was stopped."""
+        """The jobs that were withdrawn from the queue because this one was stopped."""
         return self._kin.withdrawn
 
     # -- start -----------------------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ class Supervisor:
         """Spawn the command and publish that it runs; returns its pid.
 
         Raises:
-            LaunchError: it could not be started; nothing of it is left but its directory.
+            LaunchError: it could not be started; only its directory is left.
         """
         try:
             self._account.open()
@@ -123,7 +123,8 @@ class Supervisor:
         except OSError as error:
             raise LaunchError(f"cannot prepare {self._job.path}: {error.strerror}") from error
         self._wake_up = self._catch_signals()
-        # From here on a signal reaches the loop; of a stop that was published before, nobody may tell us any more.
+        # From now on a signal reaches the loop. A stop that was published earlier may bring no signal, so this looks
+        # for one.
         if self._spec.parent and (stop := self._stop_of_ancestors()):
             self._account.stop = stop
             raise LaunchError(stop.why)
@@ -145,14 +146,14 @@ class Supervisor:
         )
         for descriptor in self._child.outputs:
             self._watch(descriptor, lambda descriptor=descriptor: self._on_output(descriptor))
-        self._publish()  # before anybody is told: who then looks finds the pid
+        self._publish()  # before clients can connect: they then find the pid
         if first_input:
             self._stdin.begin_with(first_input)
             self._watch_stdin()
         return self._child.pid
 
     def _first_input(self) -> bytes:
-        if self._spec.stdin_file is None or self._spec.stdin == "closed":  # then it reads the file itself
+        if self._spec.stdin_file is None or self._spec.stdin == "closed":  # then the command reads the file itself
             return b""
         try:
             with open(self._spec.stdin_file, "rb") as file:
@@ -178,7 +179,7 @@ class Supervisor:
     # -- the loop --------------------------------------------------------------------------------------------------
 
     def run(self) -> Exit:
-        """Supervise until no process of the job is left, then publish how it ended, and return that."""
+        """Supervise until no process of the job is left, then publish its end; returns the exit record."""
         while True:
             if self._family.in_doubt:
                 self._reap()
@@ -239,12 +240,12 @@ class Supervisor:
         self._clients.tell_watchers()
 
     def _move(self, descriptor: int) -> int | None:
-        """Move what is there; ``None`` when there is nothing now, 0 at the end."""
+        """Move the bytes that are there; ``None`` if there are none now, 0 at the end."""
         try:
             count = self._log.move(descriptor, self._child.outputs[descriptor])
         except BlockingIOError:
             return None
-        except OSError:  # EIO: nobody has the terminal open any more
+        except OSError:  # EIO: no process has the terminal open any more
             return 0
         if count >= PIPE_SIZE // 2 and not self._child.is_terminal:
             reads = self._full_reads[descriptor] = self._full_reads.get(descriptor, 0) + 1
@@ -258,7 +259,7 @@ class Supervisor:
         os.close(descriptor)
 
     def _catch_up(self) -> None:
-        """Take what was written so far, and no more: others may hold the pipes and go on writing."""
+        """Move the bytes that were written until now, and no more: others may hold the pipes and go on writing."""
         for descriptor in list(self._child.outputs):
             waiting = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0]
             while waiting > 0 and (count := self._move(descriptor)):
@@ -266,14 +267,14 @@ class Supervisor:
         self._log.settle()
 
     def _drain(self) -> None:
-        """Take what the dead have left in the pipes; the end of a pipe may be held open by a stranger."""
+        """Move the bytes that dead processes left in the pipes; a stranger may hold the end of a pipe open."""
         for descriptor in list(self._child.outputs):
             for _ in range(MOVES_TO_DRAIN):
                 if not self._move(descriptor):
                     break
 
     def _take_input(self, data: bytes, *, eof: bool) -> Answer:
-        self._last_sign = time.monotonic()  # it gets its time to answer
+        self._last_sign = time.monotonic()  # the job gets its time to answer
         self._sampler.stir()
         answer = self._stdin.take(data, eof=eof)
         self._watch_stdin()
@@ -322,7 +323,7 @@ class Supervisor:
         return {"error": f"unknown request {wish.op!r}: this runner is of another release or system"}
 
     def _whether_it_waits(self) -> Answer:
-        # In this order: when somebody waits for input, all that was written before is in the pipe.
+        # In this order: if a process waits for input, all that was written before is in the pipe.
         answer = self._usage.waits(None if self._stdin.descriptor is None else self._ends)
         self._catch_up()
         return {**answer, "queued": len(self._stdin.unread), "size": self._log.end}
@@ -345,7 +346,7 @@ class Supervisor:
                 within_s, outcome = self._site.stop()
                 request = self._stop_of_ancestors() or ancestry.own_stop(self._spec, SYSTEM, why, within_s)
                 self._request_stop(request, outcome)
-                # It was told by whoever told us, a moment before: see _hears_of_a_stop.
+                # The sender has also signalled the job, a moment before: see _hears_of_a_stop.
                 if self._family.childless or self._site.signals_all:
                     self._account.stopped_as = outcome
 
@@ -354,18 +355,18 @@ class Supervisor:
         return stop and ancestry.as_ends_best(stop, self._spec)
 
     def _from_elsewhere(self) -> str:
-        """Return who may have sent a signal, and cannot be asked why."""
+        """Return a note on a sender of signals that cannot be asked why."""
         parent = self._spec.parent
         if parent is None or os.path.exists(self._job.state_dir.job(parent).path):
             return ""
         return f", perhaps because job {parent} ended, which had started it: that job is of another state directory"
 
     def _hears_of_a_stop(self) -> bool:
-        """Tell, when the job is over, whether it has been stopped together with us.
+        """Tell, when the job is over, whether it was stopped together with this process.
 
-        Whoever signals all processes of a tree or a machine does so one after the other, so the command may be dead
-        before our own signal is there. It is read before the end is told; and for a command that ended as SIGTERM ends
-        one, it is waited for.
+        A sender that signals all processes of a tree or a machine does so one after the other. So the command may be
+        dead before this process gets its own signal. This reads the signal before the end is published. If the command
+        ended as SIGTERM ends one, it waits for the signal.
         """
         if self._account.stop is not None or self._family.leader_exit is None:
             return False
@@ -374,7 +375,7 @@ class Supervisor:
         deadline = time.monotonic() + (TOGETHER_S if looks_stopped and not self._has_climbed else 0.0)
         while True:
             left = max(0.0, deadline - time.monotonic())
-            # Looked at once more: on a loaded machine, we may be woken by a signal when our time is over, too.
+            # It looks once more: on a loaded machine, the signal may come just when the time is over.
             if not any(select.select([self._wake_up], [], [], wait_s)[0] for wait_s in (left, 0.0)):
                 return False
             self._on_signal()
@@ -384,7 +385,7 @@ class Supervisor:
     # -- limits ----------------------------------------------------------------------------------------------------
 
     def _limits_due(self) -> float | None:
-        """Return when the next limit is reached, ``None`` if there is none, or the job is being stopped anyhow."""
+        """Return when the next limit is reached; ``None`` if there is none, or the job is being stopped anyhow."""
         if self._account.stop is not None or self._climber is not None:
             return None
         idle = self._spec.idle_timeout_s
@@ -404,7 +405,7 @@ class Supervisor:
     # -- stopping, and the end -------------------------------------------------------------------------------------
 
     def _request_stop(self, request: StopRequest, stopped_as: Outcome) -> None:
-        """Begin to stop, or, if that is under way, stop sooner or with SIGKILL if the new request says so."""
+        """Begin to stop; if that is under way, stop sooner or with SIGKILL if the new request says so."""
         number = getattr(signal, request.signal)
         if self._climber is None:
             self._account.stop, self._stop_outcome = request, stopped_as
@@ -415,13 +416,13 @@ class Supervisor:
         self._kin.tell(request.grace_s)
 
     def _climb(self) -> float | None:
-        """Carry out what the ladder says is due; returns when to ask it again, ``None`` when it is at its top."""
+        """Carry out the step of the escalation that is due; returns when to ask again, ``None`` if it is complete."""
         climber = self._climber
         if climber is None:
             return None
         self._has_climbed = True
         childless = self._family.childless
-        # All processes are scanned at the first step, and before we call it done.
+        # All processes are scanned at the first step, and before the escalation counts as complete.
         targets = self._family.living(quick=climber.has_signalled)
         step, due = climber.climb(targets, alive=bool(targets) or not childless)
         self._account.killed = climber.killed
@@ -429,7 +430,7 @@ class Supervisor:
             self._report_survivors([process.pid for process in targets])
         if step is Step.DONE:
             self._climber = None
-            self._kin.tell(OWN_GRACE_S)  # those that were started meanwhile
+            self._kin.tell(OWN_GRACE_S)  # jobs that were started meanwhile
             return None
         if climber.has_signalled:
             self._account.stopped_as = self._stop_outcome
@@ -454,13 +455,13 @@ class Supervisor:
         self._account.hidden = self._stages.hidden(self._account.stages, family.leader_exit.exit_code)
         ends_leftovers = self._spec.leftovers == "kill" and self._climber is None
         if not family.childless:
-            self._catch_up()  # who is told that the command has ended finds all that it wrote
+            self._catch_up()  # clients that learn of the command's end find all its output
             if ends_leftovers:
-                # Not a stop of the job, which has ended as its command did.
+                # This is not a stop of the job, which has ended as its command did.
                 self._climber = Climber(signal.SIGTERM, LEFTOVERS_GRACE_S, family.signal_all)
             self._publish()
             self._clients.tell_watchers()
         if ends_leftovers:
             if family.childless:
-                self._publish()  # that the command has ended: it is why they end
+                self._publish()  # the command has ended, which is why these jobs end
             self._kin.tell(OWN_GRACE_S)

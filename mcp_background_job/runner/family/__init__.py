@@ -1,1 +1,1 @@
-"""Which processes belong to a job, and how all of them are ended."""
+"""The processes that belong to a job, and the ways to end all of them."""

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from mcp_background_job.core.ladder import Progress, Step, next_step
 from mcp_background_job.kernel import tree
 
-#: So many killed processes are remembered by pid: something that forks in a loop must not fill the exit record.
+#: At most this many killed processes are remembered: a job that forks in a loop must not fill the exit record.
 MAX_KILLED_PIDS = 200
 
 SignalAll = Callable[[list[tree.Process], int], None]
 
 
 class Climber:
-    """One climb, from the polite signal to the end of the last process.
+    """One escalation, from the polite signal to the end of the last process.
 
     Attributes:
         has_signalled: whether a signal was sent.
@@ -25,7 +25,7 @@ class Climber:
     """
 
     def __init__(self, number: int, grace_s: float, signal_all: SignalAll) -> None:
-        """Begins at the bottom; ``signal_all`` sends a signal to processes, and to whatever else belongs to them."""
+        """Begins before the first step; ``signal_all`` signals processes, and all else that belongs to them."""
         self.has_signalled = False
         self.killed: list[int] = []
         self._number = number
@@ -38,9 +38,9 @@ class Climber:
         return self._progress.killing_since is not None
 
     def hurry(self, number: int, grace_s: float) -> None:
-        """Take a further wish into account: it can shorten the grace period, and never lengthens it.
+        """Take a further request into account: it can shorten the grace period, and never lengthens it.
 
-        Once survivors were reported, it gets a try of its own, and a report of its own.
+        After survivors were reported, it gets an attempt and a report of its own.
         """
         progress = self._progress
         elapsed = time.monotonic() - progress.signalled_at if progress.signalled_at is not None else 0.0
@@ -50,7 +50,7 @@ class Climber:
             self._progress = dataclasses.replace(self._progress, killing_since=None, killed_at=None, reported=False)
 
     def climb(self, targets: list[tree.Process], *, alive: bool) -> tuple[Step, float | None]:
-        """Carry out what is due; returns the step, and when (monotonic seconds) to ask again."""
+        """Carry out the step that is due; returns the step, and when (monotonic seconds) to ask again."""
         now = time.monotonic()
         progress = self._progress
         step, due = next_step(progress, now=now, alive=alive)
@@ -75,17 +75,17 @@ class Climber:
 
 
 def _whose_turn(targets: list[tree.Process], number: int) -> list[tree.Process]:
-    """Leave out those that may become the runners of other jobs, for as long as others are there.
+    """Leave out processes that may become the runners of other jobs, while others are left.
 
-    A spawner ends by itself when its server does, and a runner in the making is one by the next look. So those are
-    never asked to end, and are killed when they are all that is left: then they are neither.
+    A spawner ends by itself when its server does, and a process that becomes a runner is one by the next look. So these
+    are never asked to end. They are killed if no others are left: then they are neither.
     """
     others = [process for process in targets if not process.may_become_runner]
     return others if others or number != signal.SIGKILL else targets
 
 
 def send_to_each(targets: list[tree.Process], number: int) -> None:
-    """Signal each of these processes, and wake the suspended: they would not see it."""
+    """Signal each of these processes, and wake suspended ones: they would not see the signal."""
     for process in targets:
         tree.send(process, number)
         if number != signal.SIGKILL:

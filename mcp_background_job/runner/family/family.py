@@ -1,9 +1,9 @@
 """The job's processes, as their parent sees them: reaped here, and signalled all together.
 
-That the tree is empty is the kernel's word: as a subreaper the runner inherits every orphan below it, so when it has no
-children no process of the job is left, wherever it may have hidden. Runners of other jobs, which it may have inherited
-too, are not of the family; when it ends they become children of init, or of the next subreaper. Without subreapers
-(macOS) the process group has to serve instead.
+The kernel tells whether the tree is empty. As a subreaper the runner inherits every orphan below it. So if it has no
+children, no process of the job is left, wherever one may have hidden. Runners of other jobs, which it may have
+inherited too, are not of the family: when this runner ends, they become children of init or of the next subreaper.
+Without subreapers (macOS) the process group has to serve instead.
 """
 
 from __future__ import annotations
@@ -23,36 +23,37 @@ from mcp_background_job.kernel.hunt import carriers
 from mcp_background_job.runner.family.climber import send_to_each
 from mcp_background_job.runner.family.meant import meant
 
-#: So many signalled processes are told of.
+#: At most this many signalled processes are reported.
 MAX_TOLD = 200
 
-#: So many background processes that failed are remembered: the first tell what is wrong.
+#: At most this many failed background processes are remembered: the first ones show the fault.
 MAX_FAILURES = 10
 
-#: Of so many background processes the command lines are remembered, to name them when they have none any more.
+#: The command lines of this many background processes are remembered, to name them after they have ended.
 _MAX_REMEMBERED = 64
 
 _SUBSHELL = "a subshell"
 
 _SUDO = "sudo"
 
-#: What is shown of a process that has no command line.
+#: The text for a process without a command line.
 _NAME_ALONE = re.compile(r"\[[^ ].*\]")
 
-#: The kernel keeps so many bytes of a process's name: TASK_COMM_LEN in <linux/sched.h>, less a NUL.
+#: The kernel keeps this many bytes of a process's name: TASK_COMM_LEN in <linux/sched.h>, less a NUL.
 _NAME_LENGTH = 15
 
 
 class Family:
-    """The command, which leads a group, and all that it started.
+    """The command, which leads a group, and all processes that it started.
 
     Attributes:
-        pid: of the command, and so the number of its group.
+        pid: pid of the command, which is also the number of its group.
         leader_exit: how the command itself ended, once it has.
-        childless: there is no descendant any more but runners of other jobs and what is below them; what carries the
-            job's cookie elsewhere does not count.
-        in_doubt: what is left may become the runner of another job any moment, and nothing will tell when it has.
-        failures: background processes that failed, the first of them; not those that were signalled from here.
+        childless: no descendants are left but runners of other jobs and the processes below them; processes elsewhere
+            with the job's cookie do not count.
+        in_doubt: the processes that are left may become runners of other jobs any moment, and no event will report
+            that.
+        failures: the first of the background processes that failed, without those that were signalled from here.
     """
 
     def __init__(self, pid: int, argv: list[str], cookie: str, *, has_subreaper: bool) -> None:
@@ -70,7 +71,7 @@ class Family:
         self._has_subreaper = has_subreaper
 
     def reap(self) -> None:
-        """Collect the exit statuses of those that have ended."""
+        """Collect the exit statuses of ended children."""
         while True:
             try:
                 pid, status, process = _collect()
@@ -91,7 +92,7 @@ class Family:
         command = self._commands.pop(pid, name)
         if command == _SUBSHELL and name != self._shell:
             command = name
-        # What has the name of a runner is one, and what another job does with it is not ours to tell.
+        # A process with the name of a runner is one, and its use by another job is not this job's business.
         if self._was_signalled or len(self.failures) >= MAX_FAILURES or runners.is_name_of_ours(name):
             return
         how = _how(status)
@@ -99,44 +100,46 @@ class Family:
             self.failures.append(ChildExit(pid=pid, command=command, **how))
 
     def _was_in_foreground(self, process: tree.Process, how: _How) -> bool:
-        """Tell of a process that failed whether it was part of something in the foreground that has just ended."""
+        """Tell whether a failed process was part of something in the foreground that has just ended."""
         if how["signal"] == "SIGKILL":
-            # With its group, as by timeout -s KILL. What a shell puts in the background leads one, or is in the job's.
+            # It was killed with its group, as by timeout -s KILL. A shell's background process leads a group, or is in
+            # the job's.
             return process.group not in (process.pid, self.pid)
-        # What sudo has watch the terminal exits with 1 however the command ended, and sudo does not wait for it.
+        # The process with which sudo watches the terminal exits with 1 however the command ended. sudo does not wait
+        # for it.
         return process.name == _SUDO and process.session == process.pid and how["exit_code"] == 1
 
     def note_failures(self, failures: list[ChildExit]) -> None:
-        """Note those that the shell has told of, which it had reaped itself."""
+        """Note the failures of processes that the shell had reaped itself and reported."""
         if not self._was_signalled:
             self.failures = [*self.failures, *failures][:MAX_FAILURES]
 
     def _look_for_others(self) -> None:
-        """Find out whether the children that live are those of other jobs."""
+        """Find out whether the living children are the runners of other jobs."""
         if self.leader_exit is None or not self._has_subreaper:
             return
-        # What is below a runner is never ours to inherit while it lives, so children are all that need be looked at.
+        # While a runner lives, this process inherits nothing from below it. So only children need a look.
         children = tree.children(os.getpid())
         left = [process for process in children if process.is_alive and not process.is_runner]
         self._commands = {process.pid: self._name(process) for process in left[:_MAX_REMEMBERED]}
-        # One that has died since may have left us its own children, after they could be listed. Its SIGCHLD has us look
-        # again.
+        # A child that has died since may have left its own children to this process, after the listing. Its SIGCHLD
+        # causes another look.
         self.childless = not left and all(process.is_alive for process in children)
         self.in_doubt = bool(left) and all(process.may_become_runner for process in left)
 
     def _name(self, process: tree.Process) -> str:
         known = self._commands.get(process.pid, _SUBSHELL)
         line = counters.command_of(process) if known == _SUBSHELL else known
-        # What the shell has forked, and is or has not yet become a program of its own, shows the whole command, or for
-        # a moment nothing but a name.
+        # A process that the shell has forked, and that has not become another program (yet), shows the whole command,
+        # or for a moment only a name.
         is_known = line != self._own_line and not _NAME_ALONE.fullmatch(line)
         return line if is_known else _SUBSHELL
 
     def living(self, *, quick: bool) -> list[tree.Process]:
-        """The living processes of the job: all that descend from us, and those elsewhere that carry its cookie.
+        """Return the living processes of the job: all descendants of this process, and those elsewhere with its cookie.
 
-        The scan for the latter takes milliseconds; it is left out where the answer may be ``quick`` and some of the
-        former are there.
+        The scan for the latter takes milliseconds. It is left out if the answer may be ``quick`` and there are
+        descendants.
         """
         mine = tree.descendants(os.getpid())
         if quick and mine and not self.childless:
@@ -144,7 +147,7 @@ class Family:
         return mine + carriers(self._cookie, known={process.pid for process in mine})
 
     def signal_all(self, targets: list[tree.Process], number: int) -> None:
-        """Signal the group at once, and each of the others."""
+        """Signal the group at one moment, and each of the others."""
         self._was_signalled = True
         self._signal_group(number)
         group_was_told = self.leader_exit is None and number != signal.SIGKILL
@@ -163,19 +166,19 @@ class Family:
         return True
 
     def signal_handlers(self, number: int) -> list[int]:
-        """Signal the processes that are meant by a signal that is to stop nothing; returns their pids."""
+        """Send a signal to the processes that handle it, so it ends none; returns their pids."""
         targets = meant(self.living(quick=True), number)
         return [process.pid for process in targets if tree.send(process, number)][:MAX_TOLD]
 
     def _signal_group(self, number: int) -> None:
-        # Only while the leader is not reaped: until then nobody else can get its number. The kernel signals a group
-        # at once, so that a member that is forking right now cannot leave a child behind.
+        # Only while the leader is not reaped: until then no other group can get its number. The kernel signals a group
+        # at one moment, so a member that is forking leaves no child behind.
         if self.leader_exit is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
 
     def _group_lives(self) -> bool:
-        # Without a subreaper: processes left behind in the job's group. Its number is not given away while they live.
+        # Without a subreaper, this finds processes left in the job's group. Its number is not reused while they live.
         try:
             os.killpg(self.pid, 0)
         except ProcessLookupError:
@@ -196,14 +199,14 @@ def _how(status: int) -> _How:
 
 
 def _collect() -> tuple[int, int, tree.Process | None]:
-    """Collect one exit status that is there; returns pid, 0 if there is none, status, and the process if it failed.
+    """Collect one exit status; returns pid (0 if there is none), status, and the process if it failed.
 
     Raises:
         ChildProcessError: there is no child.
     """
     if not hasattr(os, "waitid"):  # macOS
         return *os.waitpid(-1, os.WNOHANG), None
-    # Looked at before it is collected: until then the kernel knows its name.
+    # The look comes before the collection: until then the kernel knows the name.
     ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     if ended is None:
         return 0, 0, None

@@ -1,7 +1,7 @@
-"""Which processes of a job are meant by a signal that is to stop nothing.
+"""The processes of a job that get a signal which is to end none of them.
 
-A job is seldom one process: a shell waits for npm, which waits for the server. SIGHUP for all of them would end those
-that do nothing about it, and with the shell the job. So a signal goes to those that have asked the kernel for it.
+A job is seldom one process: a shell waits for npm, which waits for the server. SIGHUP to all would end those that do
+not handle it, and with the shell the job. So a signal goes only to the processes that have a handler for it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import signal
 
 from mcp_background_job.kernel import proc, tree
 
-#: For whoever they are sent to the kernel itself suspends or resumes it, or does nothing.
+#: The kernel itself suspends or resumes a process by these, or does nothing.
 _FOR_ALL = (
     signal.SIGSTOP,
     signal.SIGCONT,
@@ -23,17 +23,17 @@ _FOR_ALL = (
     signal.SIGCHLD,
 )
 
-#: bash asks for all signals that end it, these among them, when it has an EXIT trap: to run that, and end. Nobody else
-#: of these names asks for them.
+#: If bash has an EXIT trap, it handles all signals that end it, these among them: to run the trap and end. No other
+#: program of these names handles them.
 _BASH = ("bash", "sh")
 _ASKED_FOR_IN_ORDER_TO_END = (signal.SIGILL, signal.SIGVTALRM, signal.SIGXCPU)
 
-#: zsh always asks for SIGHUP, and ends by it unless it has a trap, which nobody sees from outside.
+#: zsh always handles SIGHUP, and ends by it unless it has a trap, which is not visible from outside.
 _ZSH = "zsh"
 
 
 def meant(processes: list[tree.Process], number: int) -> list[tree.Process]:
-    """Return those of the processes that are to have a signal; none if it would only end them."""
+    """Return the processes that are to get a signal; none if it would only end them."""
     if number in _FOR_ALL:
         return processes
     return [process for process in processes if _handles(process, number)]
@@ -42,7 +42,7 @@ def meant(processes: list[tree.Process], number: int) -> list[tree.Process]:
 def _handles(process: tree.Process, number: int) -> bool:
     try:
         status = proc.read(f"/proc/{process.pid}/status")
-    except OSError:  # it is gone; or this system does not tell, and then all are meant
+    except OSError:  # it is gone; or this system does not report handlers, and then all get it
         return not os.path.isdir("/proc/self")
     return handles(process.name, _caught(status), number)
 
@@ -53,7 +53,7 @@ def _caught(status: bytes) -> int:
 
 
 def handles(name: str, caught: int, number: int) -> bool:
-    """Tell whether a process goes on after a signal, by its name and the set of signals that it has asked for."""
+    """Tell whether a process goes on after a signal, by its name and the set of signals that it handles."""
     if not _is_in(caught, number):
         return False
     if name == _ZSH:

@@ -1,6 +1,7 @@
-"""Clears away what a dead runner left, and records that its job is lost.
+"""Ends the processes that a dead runner left, and records that its job is lost.
 
-There is no parent any more to ask who belongs to the job, so the cookie tells. The ladder is the same.
+There is no parent any more that would show which processes belong to the job, so the cookie does. The escalation is the
+same.
 """
 
 from __future__ import annotations
@@ -30,31 +31,33 @@ from mcp_background_job.runner.exit_record import MAX_REASON
 from mcp_background_job.runner.family.climber import MAX_KILLED_PIDS, Climber, send_to_each
 from mcp_background_job.runner.family.kin import Kin
 
-#: Nobody reads these processes' output any more, and most have died of that; the others get this long to end politely.
+#: Seconds. Nothing reads these processes' output any more, and most died of that; the others have this long to end
+#: politely.
 GRACE_S = 2.0
 
-#: What is said where it cannot be known whether something is left.
+#: Sentences for the case that nobody can know whether processes are left.
 _CANNOT_LOOK = "/proc is not there, so it is not known whether processes of it are left"
 _TOO_FAST = "processes of it may be left, which fork and end faster than they can be listed"
 
 
 def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> list[JobDir]:
-    """End every process of the job and write its exit record; returns what was taken out of the queue with it.
+    """End every process of the job and write its exit record; returns the jobs withdrawn from the queue with it.
 
     Args:
         job: the job; the caller holds its lock.
-        spec: what was asked.
-        killed_by: who wanted the job stopped and found its runner dead or deaf; then it ends as killed, not as lost.
+        spec: its spec.
+        killed_by: who wanted the job stopped and found its runner dead or unresponsive; it then ends as killed, not as
+            lost.
     """
     before = _last_status(job)
     if _is_elsewhere(before):
         return []  # its runner may live
     rebooted = before is not None and before.boot_id != boot_id()
-    announce(job)  # unless that was done: the runner may have died just before we took its lock
-    # The cookie names the directory that it was made for: a copy, in a backup say, must not end the original's job.
+    announce(job)  # unless that was done: the runner may have died just before this took its lock
+    # The cookie names the directory that it was made for. A copy, such as a backup, must not end the original's job.
     is_ours = not rebooted and job.is_named_in(spec.cookie)
     kin = Kin(job)
-    kin.tell(ancestry.GRACE_S)  # now, so that they end while what is left here does
+    kin.tell(ancestry.GRACE_S)  # now, so they end at the same time as the processes here
     left = _end_all(Hunt(spec.cookie, before.pid or 0 if before else 0)) if is_ours else _Left()
     while others := kin.left():
         tree.wait_for_any([other.pid for other in others], kin.look_again_at() - time.monotonic())
@@ -90,15 +93,15 @@ def _is_elsewhere(status: Status | None) -> bool:
 def _last_status(job: JobDir) -> Status | None:
     try:
         return records.read(Status, job.status)
-    except CorruptRecordError:  # it proves that a runner was there, and no more is needed here
+    except CorruptRecordError:  # even this proves that a runner existed, and no more is needed here
         return None
 
 
 def announce(job: JobDir) -> None:
-    """Say that somebody sweeps up after the dead runner of a job, before its lock is taken.
+    """Publish that this process sweeps up after the dead runner of a job, before its lock is taken.
 
-    Whoever sees the lock held takes its holder for the job's runner, and the lost job for a running one, unless this
-    was said before. It may be said by one who does not get the lock: the runner is dead, whoever sweeps.
+    Otherwise a process that sees the lock held would take its holder for the job's runner, and the lost job for a
+    running one. A process that does not get the lock may publish it too: the runner is dead, whichever process sweeps.
     """
     before = _last_status(job)
     if _is_elsewhere(before) or (before is not None and before.sweeping):
@@ -111,13 +114,13 @@ def announce(job: JobDir) -> None:
 
 @frozen
 class _Left:
-    """What a dead runner left, and what became of it.
+    """The processes that a dead runner left, and their ends.
 
     Attributes:
-        swept: how many processes were met alive.
-        survivors: marks of those that SIGKILL has not ended.
-        told: the same in words, to be added to a sentence.
-        is_certain: nobody else can be alive.
+        swept: number of processes that were found alive.
+        survivors: marks of the processes that SIGKILL has not ended.
+        told: the same in words, as the end of a sentence.
+        is_certain: no other process of the job can be alive.
     """
 
     swept: int = 0
@@ -127,7 +130,7 @@ class _Left:
 
 
 def _end_all(hunt: Hunt) -> _Left:
-    """Escalate step by step; returns which processes there were, and which survived."""
+    """Escalate step by step; returns the processes that were found, and those that survived."""
     if not can_look():
         return _Left(told=f"; {_CANNOT_LOOK}", is_certain=False)
     climber = Climber(signal.SIGTERM, GRACE_S, send_to_each)
@@ -151,7 +154,7 @@ def _survivors(hunt: Hunt, targets: list[tree.Process]) -> _Left:
 
 
 def _extent(job: JobDir) -> tuple[int, int]:
-    """Return the offset of the oldest byte of the log that is kept, and the offset behind the newest."""
+    """Return the offset of the oldest kept byte of the log, and the offset behind the newest."""
     with contextlib.ExitStack() as stack:
         parts = open_segments(stack, job)
         return (parts[0].first, parts[-1].end) if parts else (0, 0)

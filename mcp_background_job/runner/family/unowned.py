@@ -1,4 +1,4 @@
-"""Jobs that were recorded and whose launcher has died before a runner owned them."""
+"""Jobs that were recorded but whose launcher died before a runner owned them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mcp_background_job.jobdir.marks import open_jobs, queued_jobs
 
 
 def queue_unowned(state: StateDir) -> None:
-    """Put such jobs in the queue, which the caller is about to serve.
+    """Put such jobs into the queue, which the caller is about to serve.
 
-    For whoever has ended processes: among them may have been a server, a command line or a runner in the making, with
-    which the launch of somebody else's job ended. Nothing happens to a job that is only on its way to its runner: of
-    two runners one owns it.
+    A process that has ended others calls this: among those may have been a server, a command line or a future runner,
+    and with it the launch of another job ended. A job that is only on its way to its runner is not harmed: of two
+    runners, one owns it.
     """
     with contextlib.suppress(OSError):  # the state directory is gone, or full
         for job_id in set(open_jobs(state)) - set(queued_jobs(state)):

@@ -1,1 +1,1 @@
-"""The log of a job: its bytes moved, indexed, and kept within bounds."""
+"""The log of a job: its bytes are moved, indexed, and kept within bounds."""

@@ -1,10 +1,10 @@
 """Moves a job's output from its pipes to its log.
 
-* Bytes go from the pipe to the file without passing through this process where the kernel can do that (``splice``).
-* What cannot be stored, because the disk is full or the directory is gone, is read all the same, so that the job does
-  not stall, and counted.
-* Before anything is written, ``retention`` makes room for it.
-* Where other machines read the log, it is brought to the server of the files before anybody there is told of it.
+* If the kernel can do that (``splice``), bytes go from the pipe to the file without passing through this process.
+* If bytes cannot be stored, because the disk is full or the directory is gone, they are read and counted all the same.
+  So the job does not stall.
+* Before bytes are written, ``retention`` makes room for them.
+* If other machines read the log, it is sent to the file server before clients there are told of it.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from mcp_background_job.runner.log.index import MAX_LENGTH, Index
 from mcp_background_job.runner.log.retention import Punch, Retention
 from mcp_background_job.runner.system import punch_hole
 
-#: Size of a pipe when nothing was said, and the size that a busy one is given: fewer, larger moves.
-#: Only busy ones, because the kernel limits the sum over all pipes of a user.
+#: The usual size of a pipe, and the size that a busy one gets, for fewer and larger moves. Only busy ones get it,
+#: because the kernel limits the sum over all pipes of a user.
 PIPE_SIZE = 64 * 1024
 BUSY_PIPE_SIZE = 1024 * 1024
 
-#: So many reads in a row that found a full pipe make it a busy one.
+#: A pipe is busy if this many reads in a row found it full.
 BUSY_READS = 8
 
-#: Who looks without a channel sees output this late, besides what the file system itself caches; more often would slow
-#: down a job that writes without pause.
+#: Seconds. A reader without a channel sees output this late, besides the file system's own caching. More often would
+#: slow down a job that writes without pause.
 _SHARE_S = 1.0
 
 _CANNOT_SPLICE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -45,20 +45,20 @@ class Log:
     """
 
     def __init__(self, job: JobDir, max_bytes: int, *, is_shared: bool = False, punch: Punch = punch_hole) -> None:
-        """Creates the log and its index, with nothing in them.
+        """Creates the log and its index, both empty.
 
         Args:
-            job: whose log it is.
-            max_bytes: how much of both is kept.
+            job: the job of the log.
+            max_bytes: bytes of both that are kept.
             is_shared: other machines read them.
-            punch: frees a stretch of a file.
+            punch: frees a part of a file.
 
         Raises:
             OSError: they cannot be made; nothing of them is left.
         """
         self.end = 0
         self.lost = 0
-        self._loss = 0  # bytes lost since the last byte that was stored
+        self._loss = 0  # bytes lost since the last stored byte
         self._can_splice = hasattr(os, "splice")
         self._is_shared = is_shared
         self._shared_end = 0
@@ -78,12 +78,12 @@ class Log:
         return self._retention.kept_from
 
     def move(self, source: int, stream: Stream) -> int:
-        """Move what a pipe or terminal holds to the log; returns the number of bytes, 0 at its end.
+        """Move the content of a pipe or terminal to the log; returns the number of bytes, 0 at its end.
 
-        Readers of one stream find it after ``settle``.
+        Readers of one stream find the bytes after ``settle``.
 
         Raises:
-            BlockingIOError: there is nothing now.
+            BlockingIOError: there are no bytes now.
         """
         room = self._retention.room(self.end)
         if self._can_splice and room:
@@ -104,28 +104,28 @@ class Log:
         return len(data)
 
     def settle(self) -> None:
-        """Bring the index up to date: before anybody is told that there is more."""
+        """Bring the index up to date, before clients are told of more output."""
         self._index.settle()
         if self._is_shared and time.monotonic() >= self._share_again_at:
             self.share()
 
     def share(self) -> None:
-        """Have other machines find what was written, if any read it: whoever opens the files after this."""
+        """Make written bytes visible to other machines that read them: to readers that open the files afterwards."""
         if not self._is_shared or self._shared_end == self.end:
             return
-        with contextlib.suppress(OSError):  # no space left there: what is lost is counted by the next write
+        with contextlib.suppress(OSError):  # no space left there: the next write counts the loss
             os.fdatasync(self._log)
             os.fdatasync(self._index.descriptor)
         self._shared_end = self.end
         self._share_again_at = time.monotonic() + _SHARE_S
 
     def read(self, offset: int, limit: int) -> tuple[int, bytes]:
-        """Return at most ``limit`` bytes from an offset on, or from the oldest that is kept, and where they begin."""
+        """Return at most ``limit`` bytes from an offset or the oldest kept byte on, and where they begin."""
         start = max(offset, self.dropped)
         return start, os.pread(self._log, min(limit, self.end - start), start) if start < self.end else b""
 
     def close(self) -> None:
-        """Bring the index up to date, and let go of the files."""
+        """Bring the index up to date, and close the files."""
         self._end_loss()
         self._index.close()
         os.close(self._log)
@@ -146,14 +146,14 @@ class Log:
         self._loss += count
 
     def _end_loss(self) -> None:
-        # One entry for the whole loss, made when it is over: after the bytes that follow it were written.
+        # One entry for the whole loss, made after it ended and the bytes behind it were written.
         while self._loss > 0:
             self._index.add(Stream.LOST, self.end, min(self._loss, MAX_LENGTH))
             self._loss -= MAX_LENGTH
         self._loss = 0
 
     def _stored(self, stream: Stream, count: int) -> None:
-        # After the bytes that it describes: a reader in between sees bytes without an entry, never the reverse.
+        # The entry comes after the bytes that it describes: a reader may see bytes without an entry, never the reverse.
         if count:
             self._end_loss()
             self._index.add(stream, self.end, count)
@@ -162,7 +162,7 @@ class Log:
 
 
 def enlarge_pipe(pipe: int) -> None:
-    """Give a pipe more room, as far as the system has such a call and its limits for this user allow."""
+    """Give a pipe more room, if the system has such a call and its limits for this user allow it."""
     if hasattr(fcntl, "F_SETPIPE_SZ"):
         with contextlib.suppress(OSError):  # EPERM over the user's limit, EBUSY: the pipe keeps its size and goes on
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, BUSY_PIPE_SIZE)

@@ -1,12 +1,12 @@
-"""Frees the oldest part of a log where it lies, so that offsets stay and disk use is bounded at every moment.
+"""Frees the oldest part of a log in place: offsets stay, and disk use is bounded at every moment.
 
-Two ways, both of which leave every byte at its offset, and a hole where bytes were dropped:
+There are two ways. Both leave every byte at its offset, and a hole in place of dropped bytes:
 
-* holes are punched, where the file system can do that (ext4, XFS, Btrfs, tmpfs, ZFS, NFS from 4.2 on);
-* elsewhere the newest part is copied behind a hole in a new file, which takes the place of the old one by rename. While
-  it is copied there are two of it, so only a third of the job's share is kept then, and two thirds at most.
+* holes are punched, if the file system can do that (ext4, XFS, Btrfs, tmpfs, ZFS, NFS from 4.2 on);
+* otherwise the newest part is copied behind a hole in a new file, which replaces the old one by rename. During the copy
+  the part exists twice, so only a third of the job's share is kept then, and at most two thirds otherwise.
 
-Either way ``kept_from`` is written first: see ``jobdir.log.format``.
+In both ways ``kept_from`` is written first: see ``jobdir.log.format``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mcp_background_job.jobdir.log.format import HEADER
 from mcp_background_job.runner.log.index import Index, write_all_at
 from mcp_background_job.runner.log.ledger import Ledger, Mark
 
-#: Holes are made of whole blocks; no usual file system has smaller ones. The index's header stands in the first.
+#: Holes consist of whole blocks. No usual file system has smaller ones. The index's header is in the first.
 _BLOCK = 4096
 
 #: Bytes copied at once.
@@ -36,7 +36,7 @@ class Retention:
     """
 
     def __init__(self, log: int, index: Index, paths: tuple[str, str], max_bytes: int, punch: Punch) -> None:
-        """Takes the open files, their names, the share, and what punches holes."""
+        """Takes the open files, their names, the share, and the function that punches holes."""
         self.kept_from = 0
         self._log = log
         self._index = index
@@ -56,12 +56,12 @@ class Retention:
         return max(0, min(self._ledger.room(now), self._ledger.step))
 
     def written(self, end: int) -> None:
-        """Take note of what was written and entered in the index."""
+        """Note bytes that were written and entered in the index."""
         if self._ledger.passed(Mark(end, self._index.end)):
-            self._index.close_entry()  # what is dropped ends with it
+            self._index.close_entry()  # a later drop ends with this entry
 
     def _try_punch(self) -> bool:
-        """Try it on blocks that the index does not have yet."""
+        """Try to punch a hole into blocks that the index does not have yet."""
         try:
             self._punch(self._index.descriptor, _BLOCK, 2 * _BLOCK)
         except OSError:
@@ -83,14 +83,14 @@ class Retention:
             self._begin_again(now)
 
     def _give_up_what_is_before(self, mark: Mark) -> None:
-        # First of all, or a reader would take the hole for output.
+        # This comes first, or a reader would take the hole for output.
         self._index.say_kept_from(mark.offset)
         self.kept_from = mark.offset
         self._ledger.drop(mark)
 
     def _punch_up_to(self, mark: Mark) -> None:
-        # From the beginning each time: what is a hole already costs nothing, and where blocks are larger than ours the
-        # one at the edge is freed by the next time.
+        # From the beginning each time: an existing hole costs nothing, and if blocks are larger than assumed here, the
+        # next time frees the one at the edge.
         for descriptor, start, end in ((self._log, 0, mark.offset), (self._index.descriptor, _BLOCK, mark.entry)):
             whole = end - end % _BLOCK
             if whole > start:
@@ -100,16 +100,16 @@ class Retention:
         """Replace both files by copies that begin with a hole.
 
         A reader may open one of them before it is replaced and the other afterwards. That does no harm: offsets are the
-        same in old and new, and both say the same ``kept_from``.
+        same in old and new, and both have the same ``kept_from``.
         """
         log_path, index_path = self._paths
         _replace(self._log, log_path, head=0, start=mark.offset)
         _replace(self._index.descriptor, index_path, head=HEADER.size, start=mark.entry)
 
     def _begin_again(self, now: Mark) -> None:
-        """Drop all there is, in the files that are open: there is no other way to keep within the share."""
+        """Drop everything, in the open files: there is no other way to keep within the share."""
         self._index.close_entry()
-        with contextlib.suppress(OSError):  # then the disk takes nothing, and what comes is counted as lost
+        with contextlib.suppress(OSError):  # then the disk takes nothing, and later bytes are counted as lost
             self._give_up_what_is_before(now)
             files = ((self._log, 0, now.offset), (self._index.descriptor, HEADER.size, now.entry))
             for descriptor, rest, size in files:
@@ -118,10 +118,10 @@ class Retention:
 
 
 def _replace(descriptor: int, path: str, *, head: int, start: int) -> None:
-    """Put a copy of a file in its place that has its first ``head`` bytes, a hole, and what follows from ``start`` on.
+    """Replace a file by a copy with its first ``head`` bytes, a hole, and its bytes from ``start`` on.
 
     Raises:
-        OSError: it could not be made; the file is as it was.
+        OSError: the copy could not be made; the file is as before.
     """
     new = f"{path}.new"
     copy = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -135,7 +135,7 @@ def _replace(descriptor: int, path: str, *, head: int, start: int) -> None:
         os.rename(new, path)
         os.dup2(copy, descriptor, inheritable=False)
     except OSError:
-        with contextlib.suppress(OSError):  # gone with its directory
+        with contextlib.suppress(OSError):  # it is gone with its directory
             os.unlink(new)
         raise
     finally:

@@ -1,7 +1,8 @@
-"""A runner on a node whose files nobody else sees: its job comes in a parcel, and what came of it goes to its log.
+"""A runner on a node that shares no files: its job comes in a parcel, and its results go to the engine's log.
 
-What the engine has started is only who waits here: engines end it by SIGKILL when what started it dies. The runner is
-its child, in a session of its own, and is told by the kernel when it is alone: then it ends its job as it ends any.
+The process that the engine has started only waits: engines end it by SIGKILL when its own starter dies. The runner is
+its child, in a session of its own. When that process dies, the kernel signals the runner, which then ends its job as
+usual.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from mcp_background_job.runner.node.tcp import TcpDoor
 from mcp_background_job.runner.supervisor import Supervisor
 from mcp_background_job.runner.system import become_subreaper, name_process, signal_at_end_of_parent
 
-#: What the engine sets for itself, or for programs that nobody has asked to be limited: Ray allows one thread.
+#: Variables that the engine sets for itself, or to limit programs: Ray allows one thread.
 _NOT_THE_JOBS = ("OMP_NUM_THREADS", "RAY_JOB_STOP_WAIT_TIME_S")
 _NOT_THE_JOBS_PREFIX = "MCP_BG_"
 
-#: Of a runner that was not there any more.
+#: The exit code of a runner that is gone.
 _CRASHED = 70
 _SIGNALLED = 128
 
@@ -39,16 +40,16 @@ _CURE = "give a cwd that the nodes have"
 
 
 def main(directory: str) -> int:
-    """Be who waits; returns how the runner exited."""
+    """Start the runner, and wait for it; returns its exit code."""
     waits_for = os.getpid()
     child = os.fork()
     if child == 0:
         os.setsid()
         signal_at_end_of_parent(signal.SIGTERM)
-        if os.getppid() != waits_for:  # it died before the kernel knew that we want to hear of it
+        if os.getppid() != waits_for:  # it died before the kernel knew that this process wants its signal
             os._exit(_SIGNALLED + signal.SIGTERM)
         return _run(directory)
-    for number in (signal.SIGTERM, signal.SIGINT):  # the runner is signalled too
+    for number in (signal.SIGTERM, signal.SIGINT):  # the runner gets the signal too
         signal.signal(number, signal.SIG_IGN)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
@@ -59,7 +60,7 @@ def _run(directory: str) -> int:
     signals.settle()
     with open(f"{directory}/{parcels.JOB}", "rb") as file:
         parcel = json.loads(file.read())
-    os.unlink(f"{directory}/{parcels.JOB}")  # others on this node may look into what the engine has unpacked
+    os.unlink(f"{directory}/{parcels.JOB}")  # other users of this node may read the files that the engine has unpacked
     if "withdrawn" in parcel:
         print("this job is not run: it was withdrawn")  # noqa: T201  the engine's log
         return _SIGNALLED + signal.SIGTERM
@@ -88,17 +89,17 @@ def _run_at(root: str, directory: str, parcel: dict[str, object]) -> int:
     except (BackgroundJobError, OSError) as error:
         print(f"job {spec.job_id} cannot be run on {node}: {error}")  # noqa: T201
         return _CRASHED
-    if not site.has_told and (record := records.read(Exit, job.exit)):  # it was not started
+    if not site.has_told and (record := records.read(Exit, job.exit)):  # the job was not started
         site.tell_end(record)
     return code
 
 
 def _at_home_in(job: JobDir, spec: Spec, home: str) -> Spec:
-    """Return a spec in which the job's directory is the one that it has here."""
+    """Return a spec with the job's directory as it is here."""
     here = [word.replace(home, job.path) for word in spec.argv]
     stdin_file = spec.stdin_file and spec.stdin_file.replace(home, job.path)
     cwd = os.path.expanduser(spec.cwd) if spec.cwd == parcels.HOME else spec.cwd
-    # Ancestors and the command at the end are of the machine that the job was asked for on, and are seen to there.
+    # The machine on which the job was asked for looks after ancestors and the command at the end.
     return replace(spec, argv=here, stdin_file=stdin_file, cwd=cwd, parent=None, ancestors=[], on_end="")
 
 
@@ -111,7 +112,7 @@ def _environment() -> dict[str, str]:
 
 
 class Apart(Node):
-    """A node that shares no directory with the machine where its jobs were asked for.
+    """A node that shares no directory with the machine on which its jobs were asked for.
 
     Attributes:
         has_told: the end of the job is in the engine's log.
@@ -120,7 +121,7 @@ class Apart(Node):
     is_shared = False
 
     def __init__(self, node: str, token: bytes) -> None:
-        """Takes the node's name, and what clients have to know."""
+        """Takes the node's name, and the token that clients must know."""
         super().__init__(node, tcp=True)
         self.has_told = False
         self._token = token
@@ -128,7 +129,7 @@ class Apart(Node):
         self._fetched: dict[str, int] = {}
 
     def doors(self, job: JobDir) -> list[control.Door]:
-        """Listen where the engine's head sees this node, and say where that is."""
+        """Listen at an address that the engine's head can reach, and report it."""
         self._job = job
         host = _own_address(os.environ.get("RAY_ADDRESS", ""))
         listener = listening(socket.AF_INET, (host, 0))
@@ -136,10 +137,10 @@ class Apart(Node):
         return [TcpDoor(listener, self._token)]
 
     def leave(self, job: JobDir) -> None:
-        """Nothing leads in but the port, which is closed."""
+        """Do nothing: clients connect only to the port, which is closed."""
 
     def read(self, job: JobDir, file: str, offset: int, limit: int) -> tuple[bytes, int]:
-        """Return what lies in a file; who asks for what lies behind an offset has what lies before it."""
+        """Return bytes of a file; a client that asks for bytes behind an offset has those before it."""
         self._fetched[file] = max(offset, self._fetched.get(file, 0))
         try:
             with open(f"{job.path}/{file}", "rb") as opened:
@@ -149,12 +150,12 @@ class Apart(Node):
             return b"", 0
 
     def last_words(self, record: Exit) -> dict[str, object]:
-        """Tell the end in the engine's log first: whoever hears of it from us looks there for the rest."""
+        """First print the end into the engine's log: a client that gets it from here looks there for the rest."""
         self.tell_end(record)
         return super().last_words(record)
 
     def tell_end(self, record: Exit) -> None:
-        """Print what nobody has fetched, and how the job ended."""
+        """Print all bytes that were not fetched, and the end of the job."""
         self.has_told = True
         job = self._job
         if job is not None:
@@ -180,12 +181,12 @@ def _tell_rest_of(path: str, start: int, end: int | None = None) -> None:
 
 
 def _print(told: bytes) -> None:
-    with contextlib.suppress(OSError):  # a full disk: what is known of the job then is what was fetched
+    with contextlib.suppress(OSError):  # a full disk: then only fetched bytes are known of the job
         write_all(1, told)
 
 
 def _own_address(head: str) -> str:
-    """Return the address of this node in the network of the engine's head; that of all networks if nobody can tell."""
+    """Return this node's address in the network of the engine's head; empty, which means all networks, if unknown."""
     host = head.rpartition(":")[0]
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.connect((host, 9))  # nothing is sent

@@ -13,12 +13,12 @@ from mcp_background_job.jobdir.records import write_all
 
 
 def take(job: JobDir, native_id: str, node: str) -> bool:
-    """Claim a job for this process, for good; returns whether nobody had.
+    """Claim a job for this process, for good; returns whether it was unclaimed.
 
-    An engine may start a job twice: after a crash of whoever submitted it, or since it puts jobs back into its queue.
+    An engine may start a job twice: after a crash of its submitter, or because it puts jobs back into its queue.
 
     Raises:
-        OSError: the directory cannot be used from here.
+        OSError: this process cannot use the directory.
     """
     try:
         descriptor = os.open(job.claim, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -26,21 +26,21 @@ def take(job: JobDir, native_id: str, node: str) -> bool:
         return False
     facts = {"machine": machine(), "boot_id": boot_id(), "pid": os.getpid(), "native_id": native_id, "node": node}
     write_all(descriptor, json.dumps(facts).encode())
-    # It shall outlive a crash of the node, and a disk that is busy takes its time: meanwhile the job is begun.
+    # The claim must survive a crash of the node, but a busy disk takes its time: meanwhile the job begins.
     _thread.start_new_thread(_keep, (descriptor,))
     return True
 
 
 def _keep(descriptor: int) -> None:
     try:
-        with contextlib.suppress(OSError):  # that the file is there is what counts
+        with contextlib.suppress(OSError):  # it counts that the file exists
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
 def holder(job: JobDir) -> str:
-    """Return in words who has claimed a job; it may be about to write that down."""
+    """Return in words which process has claimed a job; it may not have written that down yet."""
     try:
         with open(job.claim, "rb") as file:
             facts = json.loads(file.read())

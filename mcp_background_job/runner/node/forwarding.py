@@ -1,13 +1,14 @@
-"""Carries TCP connections from another machine to a port of this one: stdin and stdout, to 127.0.0.1.
+"""Carries TCP connections from another machine, over stdin and stdout, to a port of 127.0.0.1.
 
-An engine starts it within a job, and so on the job's node, under the job's user. One serves many connections. Each line
-begins with the number of one, and a number alone hangs up, from either side, as with a relay. Behind a blank stands:
+An engine starts it within a job, and so on the job's node, under the job's user. One process serves many connections.
+Each line begins with the number of one. A number alone hangs up, from either side, as with a relay. Otherwise a blank
+follows, and then:
 
     +BASE64   bytes of the connection
-    ~NUMBER   so many bytes were taken by the other end, and as many more may come
+    ~NUMBER   the other end has taken this many bytes, and as many more may come
 
-Lines, because engines hold back what has no end of line; and a side has at most WINDOW bytes on their way, so that a
-connection that nobody reads holds up no other and takes no more memory than that.
+It uses lines, because engines hold back text without an end of line. A side has at most WINDOW bytes on their way, so a
+connection that nobody reads delays no other and takes no more memory than that.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ PIECE = 48 * 1024
 #: Connections at once. A client of ComfyUI has fewer than ten.
 MOST = 64
 
-#: The port is on this machine: only a program that takes no connections for so long makes it wait.
+#: Seconds. The port is on this machine, so only a program that accepts no connections makes it wait.
 _CONNECT_S = 2.0
 
 _READ_SIZE = 65536
@@ -44,9 +45,9 @@ class _Carried:
     """One connection.
 
     Attributes:
-        sock: to the port.
-        waiting: bytes from afar that it has not taken.
-        credit: how many bytes may be sent afar.
+        sock: socket connected to the port.
+        waiting: bytes from the other side that the socket has not taken.
+        credit: how many bytes may be sent to the other side.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -65,13 +66,13 @@ class _Forward:
         self._numbers: dict[int, bytes] = {}
 
     def turn(self) -> bool:
-        """Carry what is there; returns whether there is more to come."""
+        """Carry the bytes that are there; returns whether more may come."""
         for descriptor, event in self._poll.poll():
             if descriptor == 0:
                 if not self._from_afar():
                     return False
                 continue
-            number = self._numbers.get(descriptor)  # it may have been hung up on in this turn
+            number = self._numbers.get(descriptor)  # an earlier event of this turn may have closed it
             if number is not None and event & select.POLLOUT:
                 self._flush(number)
             if number in self._carried and event & ~select.POLLOUT:
@@ -91,7 +92,7 @@ class _Forward:
                 elif number in self._carried:
                     self._carried[number].credit += int(said[1:])
                     self._watch(number)
-            except (OSError, ValueError):  # nobody listens, or what came is nothing of ours
+            except (OSError, ValueError):  # no program listens, or the line is not from this program
                 self._hang_up(number)
                 _say(number)
         return bool(data)
@@ -109,7 +110,7 @@ class _Forward:
         if len(self._carried) >= MOST:
             raise OSError("too many connections")
         sock = socket.create_connection(("127.0.0.1", self._port), timeout=_CONNECT_S)
-        # Afterwards: whoever listened when the connection was made is whom it reaches. A node has many users.
+        # Checked afterwards: the program that listened at that time is the one that is reached. A node has many users.
         if not is_ours(self._port):
             sock.close()
             raise OSError("another program listens there")
@@ -156,11 +157,11 @@ class _Forward:
         wanted = (select.POLLIN if carried.credit > 0 else 0) | (select.POLLOUT if carried.waiting else 0)
         if wanted:
             self._poll.register(carried.sock, wanted)
-        else:  # to be told again and again that it is over would be a busy loop
+        else:  # poll would report its end again and again, in a busy loop
             self._forget(carried.sock)
 
     def _forget(self, sock: socket.socket) -> None:
-        with contextlib.suppress(KeyError):  # it was not looked at
+        with contextlib.suppress(KeyError):  # it was not watched
             self._poll.unregister(sock)
 
     def _hang_up(self, number: bytes) -> None:
@@ -180,7 +181,7 @@ def serve(port: int) -> None:
 
 
 def is_ours(port: int) -> bool:
-    """Tell whether a process of our user listens on a port of 127.0.0.1."""
+    """Tell whether a process of this user listens on a port of 127.0.0.1."""
     # As the kernel prints it: the four bytes as one number of this machine's byte order.
     (word,) = struct.unpack("=I", socket.inet_aton("127.0.0.1"))
     loopback = f"{word:08X}"
@@ -192,7 +193,7 @@ def is_ours(port: int) -> bool:
             address, _, number = fields[1].partition(":")
             if fields[3] == _LISTEN and int(number, 16) == port:
                 found[address] = int(fields[7])
-    # The exact address wins over the wildcard; what listens at others only is not reached.
+    # The exact address wins over the wildcard. Listeners at other addresses are not reached.
     user = found.get(loopback, found.get("00000000"))
     return user == os.geteuid()
 

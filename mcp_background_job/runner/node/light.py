@@ -1,8 +1,8 @@
-"""Stands for ``dataclasses`` in a runner on a node, a third of whose start would be spent in that.
+"""Replaces ``dataclasses`` in a runner on a node: that module would take a third of the start.
 
-Python's writes and compiles methods for every class. These here are the same for all classes, and slower when they are
-used, which is seldom. Whatever else is asked for Python's own does, as for a module of Python's. That nobody changes
-what is frozen is a matter of types, and was checked.
+Python's module writes and compiles methods for every class. The methods here are the same for all classes, and slower,
+but they are seldom used. Python's module does everything else, also for classes of Python's modules. Only types keep
+code from changing a frozen value, and they were checked.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any, Callable, cast
 
 _NAME = "dataclasses"
 
-#: What is quicker than Python's, and still needs that.
+#: A module that is quicker than Python's, but needs that too.
 _QUICKER = "mcp_background_job.core.values"
 
-#: Where a class keeps its fields: their names, and what their values are by default.
+#: The attribute in which a class keeps its fields: their names, and the defaults of their values.
 _FIELDS = "_light_fields"
 
 _NO_DEFAULT = object()
@@ -28,7 +28,7 @@ class _Factory:
 
 
 class Named:
-    """A field, as who reads its name and its annotation knows it."""
+    """A field, for code that reads its name and its annotation."""
 
     def __init__(self, name: str, annotation: str) -> None:
         """Takes both."""
@@ -37,7 +37,7 @@ class Named:
 
 
 class _Record:
-    """What the methods of all classes are."""
+    """The methods of all classes."""
 
     def __init__(self, *values: Any, **named: Any) -> None:
         defaults = getattr(self, _FIELDS)
@@ -65,12 +65,12 @@ def _values(record: Any) -> dict[str, Any]:
 
 
 def dataclass(kind: type | None = None, **options: bool) -> Any:
-    """See Python's."""
+    """Do as Python's function does."""
     return functools.partial(_dressed, options=options) if kind is None else _dressed(kind, options)
 
 
 def frozen(kind: type) -> type:
-    """See ``core.values``."""
+    """Do as ``core.values.frozen`` does."""
     return _dressed(kind, {"frozen": True})
 
 
@@ -87,28 +87,28 @@ def _dressed(kind: type, options: dict[str, bool]) -> type:
 
 
 def field(**options: Any) -> Any:
-    """See Python's."""
+    """Do as Python's function does."""
     if options.keys() == {"default_factory"}:
         return _Factory(options["default_factory"])
     return _pythons().field(**options)
 
 
 def fields(kind: Any) -> Any:
-    """See Python's."""
+    """Do as Python's function does."""
     if hasattr(kind, _FIELDS):
         return [Named(name, kind.__annotations__[name]) for name in getattr(kind, _FIELDS)]
     return _pythons().fields(kind)
 
 
 def replace(record: Any, **changes: Any) -> Any:
-    """See Python's."""
+    """Do as Python's function does."""
     if hasattr(record, _FIELDS):
         return type(record)(**{**_values(record), **changes})
     return _pythons().replace(record, **changes)
 
 
 def __getattr__(name: str) -> Any:
-    """Return what is Python's alone."""
+    """Return an attribute that only Python's module has."""
     if name.startswith("__"):
         raise AttributeError(name)
     return getattr(_pythons(), name)
@@ -125,5 +125,5 @@ def _pythons() -> Any:
 
 
 def take_the_place_of_dataclasses() -> None:
-    """Be what modules get that import ``dataclasses``, or our ``values``, from here on."""
+    """Make this module what later imports of ``dataclasses``, and of ``core.values``, get."""
     sys.modules[_NAME] = sys.modules[_QUICKER] = sys.modules[__name__]

@@ -1,10 +1,11 @@
-"""``python -I -S runner.pyz JOB_DIRECTORY [tcp]``: runs a job, in the foreground of what an engine has started.
+"""``python -I -S runner.pyz JOB_DIRECTORY [tcp]``: runs a job, in the foreground of the engine's process.
 
-``tcp``: clients may come over TCP as well. Or ``… --relay JOB_DIRECTORY``: carries requests from another machine to the
-runner on this one, over stdin and stdout. Or ``… --forward PORT``: carries connections to a port of this machine so.
-Or ``… --apart DIRECTORY``: runs a job that came in a parcel, where nobody sees the files (``runner.node.apart``).
+``tcp``: clients may connect over TCP as well. Or ``… --relay JOB_DIRECTORY``: carries requests from another machine to
+the runner on this one, over stdin and stdout. Or ``… --forward PORT``: carries connections to a port of this machine in
+the same way. Or ``… --apart DIRECTORY``: runs a job that came in a parcel, on a node that shares no files
+(``runner.node.apart``).
 
-It exits as its job did, so that the engine's own books, and what depends on the job there, are right.
+It exits as its job did: then the engine's records, and jobs that depend on this one there, are right.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from mcp_background_job.runner.node.site import Node
 from mcp_background_job.runner.supervisor import Supervisor
 from mcp_background_job.runner.system import become_subreaper, name_process
 
-#: What the engine tells a job: which of the node's things are its own, and how to ask for more.
+#: Variables by which the engine tells a job which of the node's resources it may use, and how to ask for more.
 _ENGINE_PREFIXES = ("SLURM_", "SLURMD_")
 _ENGINE_NAMES = (
     "CUDA_VISIBLE_DEVICES",
@@ -36,8 +37,8 @@ _ENGINE_NAMES = (
     "TMPDIR",
 )
 
-#: Exit statuses: those of a shell for a signal and for what cannot be started, that of timeout(1), and EX_SOFTWARE of
-#: sysexits(3) for an error of the runner itself.
+#: Exit statuses: those of a shell for a signal and for a command that cannot be started, that of timeout(1), and
+#: EX_SOFTWARE of sysexits(3) for an error of the runner itself.
 _SIGNALLED = 128
 _TIMED_OUT = 124
 _NOT_STARTED = 127
@@ -45,7 +46,7 @@ _CRASHED = 70
 
 
 def main(arguments: list[str]) -> None:
-    """Be what the arguments say, and exit."""
+    """Do what the arguments say, and exit."""
     if arguments[0] == "--relay":
         from mcp_background_job.runner.node.relay import serve  # noqa: PLC0415  another process than a runner
 
@@ -75,13 +76,13 @@ def _run_once(job: JobDir, site: Node, node: str) -> int:
     if not claim.take(job, os.environ.get("SLURM_JOB_ID", ""), node):
         print(f"job {job.job_id} is not run again: {claim.holder(job)} has it")  # noqa: T201  the engine's log
         return 0
-    if job.has_exit:  # it was withdrawn while it waited
+    if job.has_exit:  # it was withdrawn while it was queued
         print(f"job {job.job_id} is not run: it has ended")  # noqa: T201
         return 0
     spec = records.read(Spec, job.spec)
     if spec is None:
         raise CorruptRecordError(f"{job.path} has no spec.json: there is nothing to run")
-    order.leave(job.state_dir, waiting_of(spec))  # whoever waits for its turn hears of it by that
+    order.leave(job.state_dir, waiting_of(spec))  # this shows waiting clients that its turn has come
     name_process(runners.name_of_runner(job.job_id))
     supervisor = _supervisor(job, spec, site)
     status = run(supervisor, spec, node)
@@ -101,7 +102,7 @@ def _supervisor(job: JobDir, spec: Spec, site: Node) -> Supervisor:
 
 
 def run(supervisor: Supervisor, spec: Spec, node: str, cure: str = "give one that all nodes share") -> int:
-    """Run a job to its end; returns what to exit with. ``cure``: what to do about a directory that is not there."""
+    """Run a job to its end; returns the exit code. ``cure``: advice for a directory that does not exist."""
     try:
         supervisor.start()
     except LaunchError as error:
@@ -113,7 +114,7 @@ def run(supervisor: Supervisor, spec: Spec, node: str, cure: str = "give one tha
 
 
 def _tell_of_ends(ended: list[JobDir]) -> None:
-    """Run what is to be run at the ends of jobs, MCP_BG_ON_END, and wait for it: the engine ends what is left here."""
+    """Run the commands at the ends of jobs, MCP_BG_ON_END, and wait: the engine ends all that is left here."""
     if ended:
         from mcp_background_job.runner import on_end  # noqa: PLC0415  most jobs have none
 
@@ -122,7 +123,7 @@ def _tell_of_ends(ended: list[JobDir]) -> None:
 
 
 def exit_status(end: Exit) -> int:
-    """Return what a runner exits with for a job that ended so."""
+    """Return a runner's exit code for a job with this end."""
     if end.outcome == Outcome.KILLED:
         return _SIGNALLED + signal.SIGTERM
     if end.outcome == Outcome.TIMED_OUT:

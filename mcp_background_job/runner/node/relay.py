@@ -1,9 +1,9 @@
-"""Carries requests and answers between another machine and the runner on this one: stdin and stdout, to its socket.
+"""Carries requests and answers between another machine (stdin and stdout) and the socket of the runner on this one.
 
-An engine starts it within the job, and so on the runner's node, under the job's user. One relay serves many clients:
-each line begins with the number of one, then a blank, then what it says to the runner or hears. A number alone hangs
-up, from either side. The first line of the relay, its greeting, tells what the engine may have printed before from what
-is carried. It ends when its stdin does.
+An engine starts it within the job, and so on the runner's node, under the job's user. One relay serves many clients.
+Each line begins with the number of a client; then come a blank, and a line to or from the runner. A number alone hangs
+up, from either side. The relay's first line, its greeting, marks the end of lines that the engine may have printed
+before. The relay ends when its stdin does.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Relay:
         self._heard: dict[bytes, bytes] = {}
 
     def turn(self) -> bool:
-        """Carry what is there; returns whether there is more to come."""
+        """Carry the bytes that are there; returns whether more may come."""
         for descriptor, _ in self._poll.poll():
             if descriptor:
                 self._from_runner(self._numbers[descriptor])
@@ -80,7 +80,7 @@ class _Relay:
         self._poll.register(sock, select.POLLIN)
 
     def _from_runner(self, number: bytes) -> None:
-        if number not in self._clients:  # hung up on in this turn
+        if number not in self._clients:  # an earlier event of this turn may have closed it
             return
         try:
             data = self._clients[number].recv(_READ_SIZE)

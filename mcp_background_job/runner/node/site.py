@@ -1,4 +1,4 @@
-"""What differs for a runner on a node: how it is reached, how it is ended, and what it says last."""
+"""The differences of a runner on a node: how clients reach it, how it is ended, and its last words."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from mcp_background_job.jobdir.records import Exit
 from mcp_background_job.runner import control
 from mcp_background_job.runner.site import Site
 
-#: What the engine's script says: seconds between its SIGTERM and its SIGKILL, and when the job's time is over, in
-#: seconds since the epoch. If that is empty, a file of this name says so, as squeue prints it.
+#: Variables of the engine's script: seconds between its SIGTERM and its SIGKILL, and the end of the job's time, in
+#: seconds since the epoch. If the latter is empty, a file of this name has it, as squeue prints it.
 KILL_WAIT_VARIABLE = "MCP_BG_KILL_WAIT_S"
 END_VARIABLE = "MCP_BG_ENDS_AT"
 _END_FILE = "ends_at"
 
-#: The longest grace period, and what is kept of the engine's patience to end the rest and to write how it ended.
+#: Seconds: the longest grace period, and the part of the engine's patience that is kept for ending and recording the
+#: job.
 _MAX_GRACE_S = 5.0
 _RESERVE_S = 2.0
 
-#: KillWait of a Slurm where nothing is said.
+#: Slurm's KillWait, if none is given.
 _KILL_WAIT_S = 30.0
 
-#: A signal so shortly before the end of a job's time, or after it, is taken for that end: engines look at the clock
-#: every 30 to 60 seconds only.
+#: If a signal comes at most this many seconds before the end of a job's time, or after it, that end is taken for its
+#: reason: engines look at the clock only every 30 to 60 seconds.
 _NEAR_END_S = 90.0
 
 _SQUEUE_TIME = "%Y-%m-%dT%H:%M:%S"
@@ -49,17 +50,17 @@ class Node(Site):
     signals_all = True
 
     def __init__(self, node: str, *, tcp: bool) -> None:
-        """Takes the node's name, and whether clients may come over TCP."""
+        """Takes the node's name, and whether clients may connect over TCP."""
         self._node = node
         self._tcp = tcp
         self._directory = ""
 
     def doors(self, job: JobDir) -> list[control.Door]:
-        """Listen in the kernel's own room of names, since the job's directory may be no place for sockets."""
+        """Listen at an abstract name, since the job's directory may be no place for sockets."""
         self._directory = job.path
         name = f"mcp-bg-{job.job_id}-{os.urandom(8).hex()}"
         doors: list[control.Door] = [LocalDoor(listening(socket.AF_UNIX, f"\0{name}"))]
-        # A relay is started from elsewhere, with the interpreter and the package that are known to work here.
+        # Another machine starts a relay with the interpreter and the package that are known to work here.
         argv = [sys.executable, os.path.abspath(sys.argv[0])]
         address: dict[str, object] = {"node": self._node, "host": os.uname().nodename, "socket": name, "argv": argv}
         if self._tcp:
@@ -73,27 +74,27 @@ class Node(Site):
         return doors
 
     def leave(self, job: JobDir) -> None:
-        """Remove what led clients in."""
+        """Remove the address of the runner."""
         with contextlib.suppress(OSError):
             os.unlink(job.address)
 
     def stop(self) -> tuple[float, Outcome]:
-        """Return the time that the engine leaves to it, and whether it is the end of the job's own."""
+        """Return the seconds that the engine leaves to the job, and the outcome: whether its own time is over."""
         grace_s = min(_MAX_GRACE_S, _kill_wait_s() - _RESERVE_S)
         ends_at = _ends_at(os.environ.get(END_VARIABLE) or _text_of(f"{self._directory}/{_END_FILE}"))
         is_time = ends_at is not None and time.time() >= ends_at - _NEAR_END_S
         return max(0.0, grace_s), Outcome.TIMED_OUT if is_time else Outcome.KILLED
 
     def last_words(self, record: Exit) -> dict[str, object]:
-        """Return the record itself: whoever waits elsewhere may see the file much later."""
+        """Return the exit record itself: clients on other machines may see the file much later."""
         return {"ended": json.loads(records.encode(record))}
 
 
 class LocalDoor(control.Door):
-    """Where clients of the same node come in."""
+    """A socket at which clients of the same node connect."""
 
     def accept(self) -> control.Connection | None:
-        """Let nobody in but our user, and root: names in the kernel's room have no modes."""
+        """Accept only this user and root: abstract names have no modes."""
         try:
             sock, _ = self._sock.accept()
         except OSError:
@@ -138,7 +139,7 @@ def _text_of(path: str) -> str:
 
 
 def _ends_at(text: str) -> float | None:
-    """Return seconds since the epoch, ``None`` if the job has no end or nobody knows it."""
+    """Return seconds since the epoch; ``None`` if the job has no end, or an unknown one."""
     try:
         return float(text) if text.isdecimal() else time.mktime(time.strptime(text, _SQUEUE_TIME))
     except (ValueError, OverflowError):  # "NONE", "N/A", nothing

@@ -1,7 +1,7 @@
-"""What a node runs first: ``__main__`` of the runner's package, and what makes the rest of it start fast.
+"""The first code on a node: ``__main__`` of the runner's package, which makes its other modules start fast.
 
-Who waits for a job's first output waits for this. So modules come from one piece of the package, compiled, if they were
-compiled for this Python; from their sources otherwise, in the usual way.
+A user who waits for a job's first output also waits for this. So modules come compiled from one piece of the package,
+if they were compiled for this Python; otherwise from their sources, in the usual way.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: The piece: what compiled code of one Python begins with, then, by names, whether a module is a package, and its code.
+#: The piece: the magic number of one Python's compiled code, then, by name, whether a module is a package, and its
+#: code.
 COMPILED = "modules.bin"
 
 
 class Compiled:
-    """Finds modules that are compiled, and loads them."""
+    """Finds and loads compiled modules."""
 
     def __init__(self, home: str, modules: dict[str, tuple[bool, bytes]]) -> None:
-        """Takes where they lie, and all of them."""
+        """Takes the path of the package, and all its modules."""
         self._home = home
         self._modules = modules
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> object:
-        """Return what is to be known of a module; ``None`` if it is none of these."""
+        """Return the spec of a module; ``None`` if it is not one of these."""
         del path, target
         if name not in self._modules:
             return None
@@ -40,10 +41,10 @@ class Compiled:
         return spec
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Have it made in the usual way."""
+        """Leave this to the usual way."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run its code, which is not needed again."""
+        """Run the module's code, which is not needed again."""
         _, code = self._modules.pop(module.__name__)
         exec(_loaded(code), module.__dict__)  # noqa: S102  what every loader does
 
@@ -54,7 +55,7 @@ def _loaded(code: bytes) -> CodeType:
 
 
 def begin() -> None:
-    """Be what the arguments say, and exit."""
+    """Do what the arguments say, and exit."""
     package: Any = sys.modules[__name__].__loader__
     whole = cast("bytes", package.get_data(COMPILED))
     if whole.startswith(MAGIC_NUMBER):

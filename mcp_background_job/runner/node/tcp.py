@@ -1,8 +1,8 @@
-"""Clients over TCP, each of which proves that it can read the job's directory, and is proved the same.
+"""Clients over TCP. Each proves that it can read the job's directory, and gets the same proof.
 
-The token lies in ``address.json``, for its user alone, and never travels. Each side sends a number that nobody has used
-before and gets back what only the token makes of both numbers; who answers is part of that, so that nobody can send an
-answer back to where it came from. What is said afterwards is neither hidden nor sealed.
+The token is in ``address.json``, which only its user can read, and it never travels. Each side sends a number that was
+never used before, and gets back a proof that only the token makes from both numbers. The proof names its side, so it
+cannot be sent back to that side. Later lines are neither hidden nor authenticated.
 """
 
 from __future__ import annotations
@@ -14,32 +14,33 @@ from typing import Any, cast
 from mcp_background_job.jobdir.address import CLIENT, RUNNER, is_proof, nonce, proof
 from mcp_background_job.runner import control
 
-#: So many may be on the way to prove themselves. Who comes beyond that takes the place of the oldest: a stranger that
-#: says nothing keeps nobody out.
+#: At most this many connections may be unproved. A further one replaces the oldest, so a silent stranger keeps no
+#: client out.
 _MAX_UNPROVED = 16
 
-#: Characters of a number that a client has never used before.
+#: Characters of a client's number, which was never used before.
 _LEAST_NONCE, _MOST_NONCE = 32, 64
 
-#: Nobody needs a longer line to prove itself.
+#: No proof needs a longer line.
 _MAX_LINE = 512
 
 
-#: An answer is sent at once or its client is dropped, and a connection begins with room for less than the longest.
+#: Bytes. An answer is sent at once or its client is dropped, and a new connection has room for less than the longest
+#: answer.
 _ROOM = 128 * 1024
 
 
 class TcpDoor(control.Door):
-    """Where clients come in over TCP."""
+    """A socket at which clients connect over TCP."""
 
     def __init__(self, sock: socket.socket, token: bytes) -> None:
-        """Takes over a listening socket."""
+        """Takes a listening socket."""
         super().__init__(sock)
         self._token = token
         self._unproved: list[GuardedConnection] = []
 
     def accept(self) -> control.Connection | None:
-        """Let a client in as far as the guard."""
+        """Accept a client that has yet to prove itself."""
         try:
             sock, _ = self._sock.accept()
         except OSError:
@@ -56,10 +57,10 @@ class TcpDoor(control.Door):
 
 
 class GuardedConnection(control.Connection):
-    """A client whose requests count when it has proved that it knows the token."""
+    """A client whose requests count only after it has proved that it knows the token."""
 
     def __init__(self, sock: socket.socket, token: bytes) -> None:
-        """Takes over a connected socket."""
+        """Takes a connected socket."""
         super().__init__(sock)
         self._token = token
         self._is_proved = False
@@ -67,19 +68,19 @@ class GuardedConnection(control.Connection):
 
     @property
     def is_unproved(self) -> bool:
-        """Whether it is there and has not proved itself."""
+        """Whether it is open and has not proved itself."""
         return not self._is_proved and self.fileno() >= 0
 
     def send(self, **answer: object) -> bool:
-        """Send an answer, but tell a stranger nothing."""
+        """Send an answer, but nothing to a stranger."""
         return super().send(**answer) if self._is_proved else True
 
     def shut(self) -> None:
-        """Have its next reading find its end."""
+        """Close the connection, so the next read finds its end."""
         self._sock.shutdown(socket.SHUT_RDWR)
 
     def read(self) -> list[bytes] | None:
-        """Return requests that count; what a stranger sends ends its connection."""
+        """Return requests that count; anything else from a stranger ends its connection."""
         lines = super().read()
         while lines and not self._is_proved:
             if not self._is_next_step(lines.pop(0)):

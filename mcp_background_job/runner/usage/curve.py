@@ -14,16 +14,16 @@ from mcp_background_job.jobdir.usage import HEADER, RECORD_SIZE, Sample
 class Curve:
     """The samples of one job on disk: at most ``MAX_POINTS``, the newest last.
 
-    Nothing of them is held in memory: there may be hundreds of runners.
+    None of them is held in memory: there may be hundreds of runners.
     """
 
     def __init__(self, path: str) -> None:
-        """Names the file; it is made for the first sample, since most jobs end before that."""
+        """Takes the path; the file is made for the first sample, since most jobs end before that."""
         self._path = path
         self._descriptor = -1
         self._count = 0
         self._spacing = 0.0
-        # When the last sample was taken, and the one before it.
+        # The times of the last sample, and of the one before it.
         self._last = self._before = 0.0
 
     @property
@@ -32,21 +32,21 @@ class Curve:
         return self._count > 0
 
     def add(self, sample: Sample) -> None:
-        """Add a sample, in place of the one before it if that is too near to the one before that.
+        """Add a sample; it replaces the one before if that is too near to the one before that.
 
         Raises:
-            OSError: it could not be written; the file is as good as before, and the next one may succeed.
+            OSError: it could not be written; the file is as before, and the next one may succeed.
         """
         if self._descriptor < 0:
             self._descriptor = _create(self._path)
         if self._count == MAX_POINTS and self._must_keep_last():
-            with contextlib.suppress(OSError):  # no room for another file: then the newest is replaced all the same
+            with contextlib.suppress(OSError):  # no room for another file: then the newest is replaced anyhow
                 self._thin()
         keeps_last = self._must_keep_last() and self._count < MAX_POINTS
         place = self._count if keeps_last else self._count - 1
         data = usage.encode(sample)
         if os.pwrite(self._descriptor, data, HEADER.size + place * RECORD_SIZE) < len(data):
-            return  # the disk is full; readers see that the record is not whole, and the next one takes its place
+            return  # the disk is full; readers see that the record is not whole, and the next one replaces it
         if place == self._count:
             self._count += 1
             self._before = self._last
@@ -56,9 +56,9 @@ class Curve:
         return self._count < 2 or self._last - self._before >= self._spacing  # noqa: PLR2004  the first always is
 
     def _thin(self) -> None:
-        """Replace the file by one with half as many points; who reads the old one has whole samples too."""
+        """Replace the file by one with half as many points; a reader of the old one still gets whole samples."""
         samples = usage.read(self._path)
-        if not samples:  # somebody has removed or overwritten it
+        if not samples:  # the file was removed or overwritten
             raise OSError(f"{self._path} has no samples")
         places, spacing = thinned([sample.elapsed_s for sample in samples])
         new = f"{self._path}.new"

@@ -1,4 +1,4 @@
-"""Looks at a job's processes, every second at first, and keeps a curve of what they use."""
+"""Samples a job's processes, every second at first, and keeps a curve of their use."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from mcp_background_job.kernel.tree import Process, descendants
 from mcp_background_job.runner.log.output import Log
 from mcp_background_job.runner.usage.curve import Curve
 
-#: Elsewhere than on Linux there is no such bookkeeping to read; who looks on from outside may ask psutil.
+#: Other systems than Linux have no such files to read; observers from outside may ask psutil.
 CAN_SAMPLE = sys.platform == "linux"
 
-#: At most this share of a core goes into looking: trees of thousands of processes are looked at more rarely.
+#: At most this share of a core is spent on samples: trees of thousands of processes are sampled more rarely.
 _SHARE = 0.005
 
 
 class Sampler:
-    """Samples one job. Sums that only grow never go back, although a process that has just died is in none of them.
+    """Samples one job. Growing sums never go back, although a process that has just died is in none of them.
 
     Attributes:
-        due: when to look next, in monotonic seconds.
-        peak_memory: the largest sum of resident bytes seen.
+        due: when to take the next sample, in monotonic seconds.
+        peak_memory: the largest sum of resident bytes that was seen.
     """
 
     def __init__(self, job: JobDir, log: Log, started: float) -> None:
-        """Takes the job's directory and log, and when the job was started, in monotonic seconds."""
+        """Takes the job's directory and log, and the start of the job, in monotonic seconds."""
         self.due = started + SHORTEST_INTERVAL_S if CAN_SAMPLE else math.inf
         self.peak_memory = 0
         self._took_s = 0.0
@@ -47,7 +47,7 @@ class Sampler:
         self._dead = counters.NOBODY
 
     def keep_up(self) -> None:
-        """Look and add to the curve, if it is time."""
+        """Take a sample and add it to the curve, if it is due."""
         now = time.monotonic()
         if now < self.due:
             return
@@ -59,25 +59,26 @@ class Sampler:
         self.due = now + max(interval_s(age, now - self._changed_at), cost)
 
     def stir(self) -> None:
-        """Something happens in the job: look as soon as at one that is not at rest."""
+        """Note that something happens in the job: sample it as soon as a job that is not at rest."""
         self.due = min(self.due, self._soonest)
 
     def finish(self) -> None:
-        """End the curve with what was used in all; a job that ended before the first look has none."""
+        """End the curve with the job's total use; a job that ended before the first sample has no curve."""
         if self._curve.is_begun:
             self._keep()
 
     def _keep(self) -> tuple[object, ...]:
-        """Returns what of the sample changes when something happens in the job."""
+        """Return the values of the sample that change when something happens in the job."""
         sample, _ = self.look()
-        with contextlib.suppress(OSError):  # no disk, no curve; what is needed at the end is remembered here
+        with contextlib.suppress(OSError):  # no disk, no curve; the values for the end are remembered here
             self._curve.add(sample)
         return sample.processes, sample.cpu_s, sample.read_bytes, sample.written_bytes, sample.output_bytes
 
     def look(self) -> tuple[Sample, list[Process]]:
-        """Look at the job's processes; returns those that live, too."""
+        """Take a sample of the job's processes; returns the living ones too."""
         began = time.monotonic()
-        # The dead first, and parents before their children: who ends in between is missed, and never counted twice.
+        # The dead come first, and parents before children: a process that ends in between is missed, and never counted
+        # twice.
         dead = self._dead = counters.of_the_dead(self._dead)
         living = descendants(os.getpid())
         memory = counters.memory(living)
