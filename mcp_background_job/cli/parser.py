@@ -20,6 +20,9 @@ from mcp_background_job.cli.parameter import Converter, Parameter
 from mcp_background_job.core.nearest import nearest
 from mcp_background_job.errors import InvalidRequestError
 
+#: Columns of a pipe, which has no end of a line: none of our texts is as long.
+_ENDLESS = 100_000
+
 
 class _HelpFormatter:
     """One of cyclopts's, loaded when help is asked for: a quick command does without."""
@@ -61,9 +64,17 @@ def build_app(tokens: Sequence[str] | None = None) -> App:
         help_formatter=_HelpFormatter(),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
+        **({} if terminal.for_people() else _as_text()),
     )
     _add(app, ALL.commands, tokens)
     return app
+
+
+def _as_text() -> dict[str, Any]:
+    """Return how help is written into a pipe: not wrapped to any width, and not filled up with blanks."""
+    from rich.console import Console  # noqa: PLC0415  people's help has one of its own
+
+    return {"help_format": "plaintext", "console": Console(width=_ENDLESS)}
 
 
 def _add(app: App, commands: Iterable[Command], tokens: Sequence[str] | None) -> None:

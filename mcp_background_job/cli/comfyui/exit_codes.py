@@ -20,7 +20,7 @@ TABLE = {
     "0": "The command did what it was asked to. `job`, `batch`, `submit --wait` and `--follow`: the render or all of "
     "the batch completed. `cancel`: the render is over, or nothing more of the batch is sent.",
     "1": "Not all was done: a running prompt was left alone, stays in the queue, or was not submitted again. "
-    "`download`: a file is missing. `stop` and `restart`: a process of ComfyUI is alive.",
+    "`download` and `upload`: a file is missing. `stop` and `restart`: a process of ComfyUI is alive.",
     "2": "The usage is wrong, or an argument, a workflow or a setting cannot be used.",
     "3": "The render failed, or some of the batch did.",
     "4": "`job`, `batch` and `submit`: the render or the batch was cancelled, or a restart lost the render.",
@@ -76,8 +76,9 @@ _OF_LIFECYCLE = {
     "requested": TIMED_OUT,
     "failed": TROUBLE,
 }
-_OF_DOWNLOAD = {
+_OF_TRANSFER = {
     "downloaded": OK,
+    "uploaded": OK,
     "incomplete": UNMET,
     "unreachable": UNREACHABLE,
     "not_found": NOT_FOUND,
@@ -106,6 +107,6 @@ def of_lifecycle(status: str) -> int:
     return _OF_LIFECYCLE[status]
 
 
-def of_download(status: str) -> int:
-    """Return the exit code for what came of a download of outputs."""
-    return _OF_DOWNLOAD[status]
+def of_transfer(status: str) -> int:
+    """Return the exit code for what came of a download of outputs, or an upload of inputs."""
+    return _OF_TRANSFER[status]

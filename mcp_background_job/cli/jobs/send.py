@@ -36,7 +36,7 @@ def send(
     Args:
         job: Id or name of the job.
         text: What to send; a line end is added.
-        keys: Keys such as enter, ctrl-c, ctrl-\\, up, tab, eof; with commas between, or repeated.
+        keys: Keys such as enter, ctrl-c, up, tab, ctrl-\ or eof; with commas between, or repeated.
         no_newline: Add no line end to the text.
     """
     pressed = separated(keys)

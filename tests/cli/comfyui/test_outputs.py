@@ -1,4 +1,4 @@
-"""``comfyui download``, as a user would type it."""
+"""``comfyui download`` and ``upload``, as a user would type it."""
 
 from __future__ import annotations
 
@@ -41,6 +41,21 @@ def test_outputs_come_to_the_directory_that_is_named(renderer: Renderer, tmp_pat
     again = renderer.json("download", one, two, "--output-dir", str(tmp_path / "here"))
     assert (again["status"], again["written"], again["skipped"]) == ("downloaded", 0, 2)
     assert again["files"] == sorted(["tea/sub/a.png", f"{two[:8]}/b.mp4"])
+
+
+def test_inputs_are_uploaded_and_the_names_that_workflows_use_are_printed(renderer: Renderer, tmp_path: Path) -> None:
+    image = tmp_path / "a.png"
+    image.write_bytes(b"image")
+
+    out, err = renderer.ends(0, "upload", str(image))
+    again, _ = renderer.ends(0, "upload", str(image))
+    missing, _ = renderer.ends(1, "upload", str(tmp_path / "none.png"))
+
+    assert out.splitlines()[0] == "1 file (5 B) uploaded"
+    assert f"{image} → a.png" in out
+    assert err == ""
+    assert again.splitlines()[0] == "nothing uploaded, 1 there already"
+    assert missing.splitlines()[0] == "nothing uploaded, 1 not uploaded"
 
 
 def test_without_a_directory_they_come_to_where_one_is(renderer: Renderer, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.comfyui import show
-from mcp_background_job.cli.comfyui.exit_codes import of_download
+from mcp_background_job.cli.comfyui.exit_codes import of_transfer
 from mcp_background_job.cli.comfyui.outputs import sentences
 from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.wording import typed
@@ -45,7 +45,7 @@ async def download(
         terminal.as_json(known)
     else:
         _write(known)
-    return of_download(known["status"])
+    return of_transfer(known["status"])
 
 
 def _write(known: Report) -> None:

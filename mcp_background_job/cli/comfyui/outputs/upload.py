@@ -9,7 +9,7 @@ from mcp_background_job.cli import terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import show
 from mcp_background_job.cli.comfyui.connection import with_comfyui
-from mcp_background_job.cli.comfyui.exit_codes import of_download
+from mcp_background_job.cli.comfyui.exit_codes import of_transfer
 from mcp_background_job.cli.comfyui.outputs import sentences
 from mcp_background_job.comfyui import together
 from mcp_background_job.comfyui.control import ComfyUI
@@ -53,4 +53,4 @@ async def _upload(comfyui: ComfyUI, paths: list[Path], wish: Wish, *, as_json: b
     else:
         show.sentence(sentences.of_upload(known), known["status"])
         show.facts(known, _TOLD)
-    return of_download(known["status"])
+    return of_transfer(known["status"])
