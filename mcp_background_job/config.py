@@ -316,7 +316,7 @@ class Settings:
         metadata=_about(
             _patterns,
             "",
-            "regular expressions, separated by commas, one of which a command must match from its start; "
+            "regular expressions, separated by commas; a command must match one of them from its start; "
             "without them all commands are allowed; a guard rail against accidents, not a sandbox",
         )
     )
@@ -324,22 +324,23 @@ class Settings:
         metadata=_about(
             _project,
             "",
-            "project that jobs belong to, a directory or a name; that of the working directory without it",
+            "project that jobs belong to, a directory or a name; without it, that of the working directory",
         )
     )
     shell: str = field(
         metadata=_about(
             _shell,
             "",
-            "shell that commands are given to with `-c`, and its arguments; yours, if bash or zsh, else bash, else sh",
+            "shell that runs commands with `-c`, and its arguments; without it your shell if it is bash or zsh, "
+            "else bash, else sh",
         )
     )
     login_env: Literal["auto", "always", "never"] = field(
         metadata=_about(
             _login_env,
             "auto",
-            "whether jobs have what your login shell sets beyond the server's environment; "
-            "`always`, `never`, or `auto`: if a client has visibly cut that down",
+            "whether jobs get the variables of your login shell too: `always`, `never`, or `auto`: if the client "
+            "passed only a few variables to the server",
         )
     )
     toolsets: list[Toolset] | Literal["auto"] = field(
@@ -347,14 +348,15 @@ class Settings:
             _toolsets,
             AUTO,
             f"tools that the MCP server offers: of {_words(TOOLSETS)}, separated by commas; `all`; "
-            "or `auto`: jobs, and those for ComfyUI and for runs where they are of use",
+            "or `auto`: jobs, and those for ComfyUI and for runs if there is a use for them",
         )
     )
     assume_consent: list[Matter] = field(
         metadata=_about(
             _matters,
             "",
-            f"what the user need not be asked about: of {_words(MATTERS)}, separated by commas, or `all`",
+            "actions that you agree to beforehand, so that nobody asks you: "
+            f"of {_words(MATTERS)}, separated by commas, or `all`",
         )
     )
     max_runs: int = field(metadata=_about(_whole(1, 10_000), "4", "agents running at once; more are queued"))
@@ -382,27 +384,27 @@ class Settings:
         metadata=_about(
             _places,
             AUTO,
-            f"where jobs can run: of {_words(PLACES)}, separated by commas; `auto`: Slurm too where there is `sbatch`, "
-            "and Ray where its address is set",
+            f"where jobs can run: of {_words(PLACES)}, separated by commas; `auto`: also on Slurm if `sbatch` is on "
+            "the PATH, and on Ray if its address is set",
         )
     )
     slurm_dir: str = field(
         metadata=_about(
             _optional_path,
             "",
-            "where jobs for Slurm are kept, which all nodes share; without it `slurm` in the state directory",
+            "directory for jobs on Slurm, which all nodes must share; without it `slurm` in the state directory",
         )
     )
     slurm_options: str = field(
-        metadata=_about(_text, "", "what is asked of Slurm for each job: `partition=gpu account=lab time=4h`")
+        metadata=_about(_text, "", "options for all jobs on Slurm, unless a job gives others: `account=lab time=4h`")
     )
-    slurm_python: str = field(metadata=_about(_text, "python3", "Python of the nodes, of at least 3.9"))
+    slurm_python: str = field(metadata=_about(_text, "python3", "Python on the nodes, 3.9 or newer"))
     slurm_poll_s: float = field(
-        metadata=_about(_at_least(1), "15", "seconds, at least, between two queries to Slurm that users cause")
+        metadata=_about(_at_least(1), "15", "least number of seconds between two queries to Slurm")
     )
     slurm_control: Literal["srun", "tcp"] = field(
         metadata=_about(
-            _control, "srun", "how jobs on nodes are talked to: `srun`, or `tcp`: a port on the node, with a secret"
+            _control, "srun", "connection to jobs on nodes: `srun`, or `tcp`: a port on the node, with a secret"
         )
     )
     ray_address: str = field(metadata=_about(_ray_address, "", "dashboard of a Ray cluster's head: `http://head:8265`"))
@@ -411,12 +413,15 @@ class Settings:
     )
     ray_dir: str = field(
         metadata=_about(
-            _optional_path, "", "where jobs for Ray are kept on this machine; without it `ray` in the state directory"
+            _optional_path, "", "directory for jobs on Ray, on this machine; without it `ray` in the state directory"
         )
     )
-    ray_options: str = field(metadata=_about(_text, "", "what is asked of Ray for each job: `cpus=4 mem=16G`"))
+    ray_options: str = field(
+        metadata=_about(_text, "", "options for all jobs on Ray, unless a job gives others: `cpus=4`")
+    )
     http_token: str | None = field(
-        repr=False, metadata=_about(_token, None, "bearer token of `serve --http`; without one, one is made and stored")
+        repr=False,
+        metadata=_about(_token, None, "bearer token of `serve --http`; without it, one is made and stored"),
     )
 
 
@@ -445,15 +450,13 @@ class ComfyUISettings:
             shown=lambda urls: " ".join(map(shown_url, urls)),
         ),
     )
-    token: str | None = field(
-        repr=False, metadata=_about(_token, None, "bearer token of a proxy that ComfyUI is reached through")
-    )
+    token: str | None = field(repr=False, metadata=_about(_token, None, "bearer token of a proxy in front of ComfyUI"))
     headers: dict[str, str] = field(
         repr=False,
         metadata=_about(
             _headers,
             "",
-            "headers for that proxy, as a JSON object or as lines of `Name: value`; jobs inherit neither of both",
+            "headers for that proxy, as a JSON object or as lines of `Name: value`; no job gets the token or these",
             shown=", ".join,
         ),
     )
@@ -469,13 +472,13 @@ class ComfyUISettings:
         )
     )
     restart_command: str | None = field(
-        metadata=_about(_text, None, "command that restarts a ComfyUI that something else supervises")
+        metadata=_about(_text, None, "command that restarts a ComfyUI under a service manager")
     )
     output_dir: str | None = field(
         metadata=_about(
             _path,
             None,
-            "directory that outputs are downloaded below; without it the working directory, unless that is `/`",
+            "directory for downloaded outputs; without it the working directory, unless that is `/`",
         )
     )
 
