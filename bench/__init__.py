@@ -1,1 +1,1 @@
-"""Benchmarks: ratios measured in one run, against the floor and, where one is named, against a peer."""
+"""Benchmarks: ratios that one run measures, against a floor server or, if one is named, against a peer."""

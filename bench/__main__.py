@@ -35,7 +35,7 @@ from bench.measurements.waiting import measure_waiting
 from bench.plan import Plan
 from bench.workspace import Workspace
 
-#: Those that write much to the disk, or many files, come last, so that they do not burden the others.
+#: All measurements by name. Those that write much or many files come last: the disk's late work slows the next one.
 MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "start": measure_start,
     "waiting": measure_waiting,

@@ -1,4 +1,4 @@
-"""A plain JSON-RPC client over stdio: nothing between the clock and the server."""
+"""A plain JSON-RPC client over stdio: a library's own time would be measured along with the server's."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self, cast
 
-#: A server that says nothing for so long has failed; no answer that is measured takes nearly as long.
+#: A server that says nothing for this long has failed; no measured answer takes nearly as long.
 ANSWER_TIMEOUT_S = 120.0
 
 #: Time for a server to end after its stdin was closed.
 _END_TIMEOUT_S = 20.0
 
-#: Requests that are sent before an answer has come, when many are made at once.
+#: How many requests ``call_many`` sends before it waits for an answer.
 _MAX_UNANSWERED = 16
 
 _READ_SIZE = 1024 * 1024
 
 
 class ServerProcess:
-    """A server under measurement, or under test; every wait for it is bounded.
+    """A server under measurement or under test; every wait for it is bounded.
 
     Attributes:
-        name: its name and version, as it says itself; empty before the handshake.
-        notified: how many notifications it has sent.
+        name: the server's name and version, as it says itself; empty before the handshake.
+        notified: the number of notifications that the server has sent.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class ServerProcess:
             env=env,
             cwd=cwd,
             bufsize=0,
-            start_new_session=True,  # a signal for its group is not one for us, nor the reverse
+            start_new_session=True,  # a signal for one of the two process groups does not reach the other
         )
         self._answer_timeout_s = answer_timeout_s
         self._id = 0
@@ -58,22 +58,22 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """Its pid."""
+        """The server's pid."""
         return self._process.pid
 
     def __enter__(self) -> Self:
-        """Shakes hands."""
+        """Shake hands."""
         self.initialize()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes its stdin, which ends it."""
+        """Close the server's stdin, which ends it."""
         self.close()
 
     def initialize(self, client: str = "bench") -> None:
-        """Shake hands as clients of the widespread protocol version do, under a client's name."""
+        """Shake hands in the widespread protocol version, under a client's name."""
         hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": client, "version": "1"}}
         server = self.request("initialize", hello).get("serverInfo", {})
         self.name = f"{server.get('name', 'unnamed')} {server.get('version', '')}".strip()
@@ -104,25 +104,25 @@ class ServerProcess:
         return self._ask("tools/call", {"name": tool, "arguments": arguments})
 
     def next_answer(self, deadline: float) -> tuple[int, dict[str, Any]] | None:
-        """Return the next answer, with its call's number; ``None`` if there is none by a moment of ``monotonic``."""
+        """Return the next answer and its call's number; ``None`` if none comes until ``deadline`` (``monotonic``)."""
         while (message := self._receive_by(deadline)) is not None:
             if "result" in message:
                 return message["id"], _checked(message["result"])
         return None
 
     def close(self) -> None:
-        """Close the server's stdin and wait for its end; what does not end in time is killed."""
+        """Close the server's stdin and wait for its end; a server that does not end in time is killed."""
         self._end(_END_TIMEOUT_S)
 
     def kill(self) -> None:
-        """End the server as a crash would."""
+        """Kill the server, which ends as in a crash."""
         self._process.kill()
         assert self._process.stdout
-        self._process.stdout.read()  # to the end, which comes when it is dead, though it be another's child
+        self._process.stdout.read()  # stdout ends when the server is dead, even if another process is its parent
         self.close()
 
     def _end(self, patience_s: float) -> bool:
-        """Returns whether the server ended by itself."""
+        """Return whether the server ended by itself."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.close()
@@ -163,7 +163,7 @@ class ServerProcess:
     def _receive_by(self, deadline: float) -> dict[str, Any] | None:
         assert self._process.stdout
         descriptor = self._process.stdout.fileno()
-        # Only what has just come is searched for the line's end: an answer may come in many parts.
+        # Only new bytes are searched for the line's end, since an answer may come in many parts.
         searched = 0
         while (end := self._unread.find(b"\n", searched)) < 0:
             searched = len(self._unread)
@@ -181,7 +181,7 @@ class ServerProcess:
 
 
 def _checked(result: dict[str, Any]) -> dict[str, Any]:
-    # An answer that is not what was asked for has facts to measure.
+    # An error that has facts is an answer to measure.
     if result.get("isError") and not result.get("structuredContent"):
         raise RuntimeError(text_of(result))
     return result
@@ -193,7 +193,7 @@ def text_of(result: dict[str, Any]) -> str:
 
 
 def facts_of(result: dict[str, Any]) -> dict[str, Any]:
-    """Return the structured part of a tool's result; servers that have none put JSON into the text."""
+    """Return the structured part of a tool's result; without one, the JSON in its text."""
     facts: Any = result.get("structuredContent")
     if facts is None:
         facts = json.loads(text_of(result))

@@ -1,4 +1,4 @@
-"""What a measurement says, and how figures are made of samples."""
+"""Figures, and how they are made of samples."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Figure:
     """One line of the table.
 
     Attributes:
-        what: was measured, with the number of samples.
-        floor: what the floor or the peer took; empty without one.
-        ours: what this project took; empty if ``figure`` says it.
+        what: the measurement, with the number of samples.
+        floor: the time of the floor server or the peer; empty without one.
+        ours: the time of this project; empty if ``figure`` says it.
         figure: the ratio, or the figure itself.
-        bar: what it should be at most, or at least; empty without one.
-        kept: whether it is; ``None`` without a bar.
+        bar: the most that the figure may be, or the least; empty without a bar.
+        kept: whether the figure keeps the bar; ``None`` without a bar.
     """
 
     what: str
@@ -37,7 +37,7 @@ def p50(samples: Sequence[float]) -> float:
 
 
 def p99(samples: Sequence[float]) -> float:
-    """Return what 99 of 100 samples do not exceed: with fewer than 100 of them, the largest."""
+    """Return the value that 99 of 100 samples do not exceed; with fewer than 100 samples, the largest."""
     ranked = sorted(samples)
     return ranked[min(len(ranked) - 1, int(len(ranked) * 0.99))]
 
@@ -57,7 +57,7 @@ def ratio(what: str, ours: Sequence[float], floor: Sequence[float], *, bar: floa
 
 
 def at_most(what: str, value: float, unit: str, *, bar: float | None = None, digits: int = 2) -> Figure:
-    """Hold a figure against its bar."""
+    """Make a figure that may be no larger than its bar."""
     return Figure(
         what=what,
         figure=f"{value:,.{digits}f} {unit}",
@@ -67,10 +67,10 @@ def at_most(what: str, value: float, unit: str, *, bar: float | None = None, dig
 
 
 def at_least(what: str, value: float, unit: str, *, bar: float) -> Figure:
-    """Hold a figure that should be large against its bar."""
+    """Make a figure that may be no smaller than its bar."""
     return Figure(what=what, figure=f"{value:,.0f} {unit}", bar=f"≥ {bar:,g} {unit}", kept=value >= bar)
 
 
 def as_time(seconds: float) -> str:
-    """Return a time as a table shows it."""
+    """Return a time as the table shows it."""
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * MS_PER_S:.1f} ms"

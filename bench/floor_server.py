@@ -1,7 +1,8 @@
-"""The least that a server of background jobs can do: keep them in memory, as most do.
+"""The least that a server of background jobs can do: it keeps them in memory, as most servers do.
 
-The floor for what durability costs: ``subprocess.Popen`` with pipes and a reading thread each, no record, no runner, no
-shell. ``empty`` and a number as arguments give a server with so many tools that do nothing, the floor for a cold start.
+It is the floor for the cost of durability: each job is a ``subprocess.Popen`` with pipes and a reading thread for each,
+without a record, a runner or a shell. With ``empty`` and a number as arguments, the server has that many tools that do
+nothing: the floor for a cold start.
 """
 
 from __future__ import annotations

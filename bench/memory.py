@@ -1,4 +1,4 @@
-"""How large a process is, and was at most."""
+"""The size of a process, at present and at most."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 
 
 def reset_peak(pid: int) -> float:
-    """Have the kernel forget a process's largest size so far, where it can; returns the present one in KiB."""
+    """Make the kernel forget a process's largest size, if it can; returns the present size in KiB."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/clear_refs", "w") as file:
         file.write("5")  # proc(5): reset the peak resident set size
     return memory(pid, "VmRSS")

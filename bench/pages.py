@@ -1,4 +1,4 @@
-"""Pages without a browser: what an open page asks its server, over HTTP."""
+"""Open pages without a browser: they ask the dashboard over HTTP as a page does."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class PageServer:
     """A dashboard that is served.
 
     Attributes:
-        pid: of its process.
-        address: host and port.
-        cookie: of whom it has let in, as it is sent.
+        pid: the dashboard's pid.
+        address: the dashboard's host and port.
+        cookie: the cookie that the link brought, as it is sent back.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], link: str) -> None:
-        """Takes its process and the link that it printed, and is let in."""
+        """Open the link that the process printed, and keep the cookie."""
         self.pid = process.pid
         parts = urlsplit(link)
         self.address = parts.netloc
@@ -42,7 +42,7 @@ class PageServer:
         connection.close()
 
     def connection(self) -> http.client.HTTPConnection:
-        """Return a connection of its own for one page."""
+        """Return a new connection, for one page."""
         return http.client.HTTPConnection(self.address)
 
     def call(self, connection: http.client.HTTPConnection, action: str, args: Mapping[str, Any]) -> Any:
@@ -57,7 +57,7 @@ class PageServer:
     def open_page(
         self, name: str, subjects: Mapping[str, Mapping[str, Any]], take: Callable[[str, Any], None] | None = None
     ) -> Generator[None]:
-        """Keep a page open that shows these subjects; ``take`` is given what is new of each, in another thread."""
+        """Keep a page open that shows these subjects; another thread passes each subject's news to ``take``."""
         over = threading.Event()
         page = threading.Thread(target=self._watch, args=(name, subjects, take, over), name=name)
         page.start()
@@ -65,7 +65,7 @@ class PageServer:
             yield
         finally:
             over.set()
-            with contextlib.closing(self.connection()) as connection:  # ends the poll that it waits for
+            with contextlib.closing(self.connection()) as connection:  # ends the poll that the page waits for
                 self.call(connection, "watch", {"page": name, "shown": {}, "wait_s": 0})
             page.join()
 

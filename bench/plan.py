@@ -1,4 +1,4 @@
-"""What a measurement is given."""
+"""The plan of a run: where and how much is measured."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Plan:
     """How to measure.
 
     Attributes:
-        workspace: where.
-        quick: with fewer samples and smaller sizes: to see that everything works, not for the record.
-        peer: command of a server to be measured against instead of the floor server.
+        workspace: the directory and the servers of the run.
+        quick: take fewer samples and smaller sizes, only to see that everything works.
+        peer: the command of a server that replaces the floor server.
     """
 
     workspace: Workspace

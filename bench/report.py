@@ -41,7 +41,7 @@ Starts and status calls are measured against a peer, which their lines name.
 
 
 def machine() -> dict[str, str]:
-    """Return what the figures depend on, without a name of the machine or a path on it."""
+    """Return facts about the machine that the figures depend on, without its name or a path on it."""
     return {
         "Date": dt.datetime.now(dt.UTC).date().isoformat(),
         "Processor cores": str(os.cpu_count()),
@@ -60,7 +60,7 @@ def as_text(figures: Sequence[Figure]) -> str:
 
 
 def write_document(figures: Sequence[Figure], *, peer: bool) -> Path:
-    """Write the document; returns where it is."""
+    """Write the document; returns its path."""
     lines = [_HEAD.format(against=_PEER if peer else _FLOOR)]
     lines += [_row(_COLUMNS), _row(["---"] * len(_COLUMNS)), *(_row(_cells(figure)) for figure in figures)]
     missed = [figure.what for figure in figures if figure.kept is False]

@@ -1,7 +1,7 @@
-"""Where measurements take place: servers, state directories, and the certainty that nothing of them is left.
+"""The place of measurements: it makes servers and state directories, and leaves nothing of them behind.
 
-State directories stay until the end of the run: for some seconds after files are removed ext4 takes longer to find a
-free inode, which would burden whatever is measured next.
+State directories stay until the end of the run. If files are removed, ext4 takes longer to find a free inode for some
+seconds, which would burden the next measurement.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ from mcp_background_job.jobdir.lock import holder_of
 
 _ROOT = str(Path(__file__).parent.parent)
 
-#: A variable that every process has that a server under measurement starts: by it they are found and counted.
+#: A variable that every process has which a server under measurement starts: it serves to find and count them.
 _MARK = "BENCH_MARK"
 
-#: A runner that is told to end stops its job, and needs at most its grace period for that.
+#: If a runner is told to end, it stops its job first, which takes at most the job's grace period.
 _RUNNER_END_S = 20.0
 
 _LOOK_AGAIN_S = 0.005
 
 
 class Workspace:
-    """A directory for one run, with everything that was started for it."""
+    """A directory for one run, with everything that the run starts."""
 
     def __init__(self) -> None:
-        """Makes the directory."""
+        """Make the directory."""
         self.path = tempfile.mkdtemp(prefix="mcp-bg-bench-")
         self._token = secrets.token_hex(8)
         self._servers: list[ServerProcess] = []
         self._states: list[StateDir] = []
 
     def __enter__(self) -> Self:
-        """Nothing more to do."""
+        """Return the workspace itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends what is still there, by pid, and removes all files."""
+        """End all processes that are left, by pid, and remove all files."""
         for server in self._servers:
             server.close()
         for state in self._states:
@@ -78,7 +78,7 @@ class Workspace:
     def ours(self, state: StateDir, *, comfyui_port: str = "", **settings: str) -> ServerProcess:
         """Start the server of this project, with settings by their short names."""
         values = {"state_dir": state.path, "max_jobs": "1000", "working_dir": self.path}
-        # A machine may have a Slurm, which most users have not: what is measured does without.
+        # The machine may have Slurm, which most users have not: the measurements do without.
         values |= {"toolsets": "jobs,comfyui,runs", "places": "local", **settings}
         variables = {f"MCP_BG_{name.upper()}": value for name, value in values.items()}
         if comfyui_port:
@@ -98,7 +98,7 @@ class Workspace:
         return self._start([sys.executable, "-m", "bench.floor_server", *arguments], {})
 
     def peer(self, command: str) -> ServerProcess:
-        """Start a peer, in the environment of this program."""
+        """Start a peer, with the ``MCP_BG_`` variables of this program."""
         inherited = {key: value for key, value in os.environ.items() if key.startswith("MCP_BG_")}
         return self._start(shlex.split(command), {"MCP_BG_MAX_JOBS": "1000", **inherited})
 
@@ -108,18 +108,18 @@ class Workspace:
         return server
 
     def _environment(self, variables: dict[str, str]) -> dict[str, str]:
-        # Without PYTHONDONTWRITEBYTECODE, so that every server starts from its bytecode, as an installed one does.
+        # Without PYTHONDONTWRITEBYTECODE, every server starts from its bytecode, as an installed one does.
         left_out = ("MCP_BG_", "PYTHONDONTWRITEBYTECODE", "COVERAGE_")
         env = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
         return {**env, _MARK: f"{self._token}-{len(self._servers)}", **variables}
 
     def started_by(self, server: ServerProcess) -> list[psutil.Process]:
-        """Return the living processes that a server has started, wherever they are in the tree of processes."""
+        """Return the living processes that a server has started, anywhere in the tree of processes."""
         mark = f"{self._token}-{self._servers.index(server)}"
         return [process for process in self._marked(mark) if process.pid != server.pid]
 
     def sleepers_of(self, server: ServerProcess) -> list[psutil.Process]:
-        """Return those of them that are ``sleep`` itself, not a shell around it."""
+        """Return the processes that a server has started and that are ``sleep`` itself, not a shell around it."""
         found: list[psutil.Process] = []
         for process in self.started_by(server):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -139,7 +139,7 @@ class Workspace:
 
 
 def wait_until(condition: Callable[[], bool], what: str, limit_s: float = 30.0) -> None:
-    """Wait for something outside of what is measured."""
+    """Wait for a condition that is not measured."""
     deadline = time.monotonic() + limit_s
     while not condition():
         if time.monotonic() > deadline:
@@ -148,18 +148,18 @@ def wait_until(condition: Callable[[], bool], what: str, limit_s: float = 30.0) 
 
 
 def runner_pid(state: StateDir, job_id: str) -> int | None:
-    """Return the pid of a job's runner, as the kernel says; ``None`` if it is gone."""
+    """Return the pid of a job's runner, as the kernel tells it; ``None`` if the runner is gone."""
     holder = holder_of(state.job(job_id).lock)
     return holder.pid if holder else None
 
 
 def await_runner_end(state: StateDir, job_id: str) -> None:
-    """Wait until a job's runner is gone: after the job's end it still brings the exit record to the disk."""
+    """Wait until a job's runner is gone: after the job's end, it still writes the exit record to the disk."""
     wait_until(lambda: runner_pid(state, job_id) is None, f"the runner of {job_id} is gone")
 
 
 def end_jobs(state: StateDir) -> None:
-    """Have every runner end its job, and see it go."""
+    """Tell every runner to end its job, and wait until the runners are gone."""
     with contextlib.suppress(FileNotFoundError):
         for job_id in filter(is_job_id, os.listdir(state.jobs)):
             if pid := runner_pid(state, job_id):

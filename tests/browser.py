@@ -11,22 +11,23 @@ from typing import Any
 
 import pytest
 
-#: What Debian calls it, and others. One without a window takes a third of the processor time.
+#: The program's names, Debian's first. Chromium without a window takes a third of the processor time.
 _BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 @contextmanager
 def browsing(installed_by: str) -> Generator[Any]:
-    """Start a browser with a home of its own, where it leaves what it likes; skips the test where there is none.
+    """Start a browser with a home of its own; skips the test if there is no browser.
 
-    One at a time: until it is closed, Playwright's loop runs in this thread, and it starts no second one beside that.
+    Only one browser at a time: until it is closed, Playwright's loop runs in this thread, and a second loop cannot
+    start beside it.
 
     Args:
-        installed_by: what installs what is missing.
+        installed_by: the command that installs what is missing, for the reason of a skip.
     """
     sync_api = pytest.importorskip("playwright.sync_api", reason=f"no playwright: {installed_by} installs it")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home, sync_api.sync_playwright() as playwright:
-        own = playwright.chromium.executable_path  # where Playwright installs one
+        own = playwright.chromium.executable_path  # the browser that Playwright installs
         browser_path = next(filter(None, map(shutil.which, (*_BROWSERS, own))), None)
         if browser_path is None:
             pytest.skip(f"no Chromium: {installed_by} installs it")

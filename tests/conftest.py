@@ -23,7 +23,7 @@ from mcp_background_job.config import load_settings
 from mcp_background_job.executors.local import launcher
 from mcp_background_job.jobs.manager import JobManager
 
-# Behind everything else, so that an installed package is the one that is tested: for `tests.…` and `bench.…`.
+# The last place, so that tests import an installed package before this checkout; `tests` and `bench` come from here.
 sys.path.append(str(Path(__file__).parent.parent))
 
 from tests.nursery.starts import NURSERY, RUNNERS, SIMULATORS
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
     from tests.ray.cluster import Ray
 
 
-#: What servers offer goes by what the machine has, unless they are told. Release 1.0.0 knows no word for all of them.
+#: All toolsets: without the setting, a server offers those that suit the machine. Release 1.0.0 has no word for all.
 ALL_TOOLSETS = "jobs,comfyui,runs"
 
-# How long one example takes says more of the machine's load than of the code.
+# The time of one example depends more on the machine's load than on the code.
 _USUAL = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("usual", _USUAL)
 settings.register_profile("nightly", _USUAL, max_examples=1000)
 settings.load_profile("usual")
 
-# Whoever runs tests in the background of a shell has them ignore SIGINT, with nohup SIGHUP as well, and all processes
-# that they start with them.
+# If a shell runs the tests in its background, they and all processes that they start ignore SIGINT; with nohup they
+# ignore SIGHUP too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start what the workers share, if there are to be any, in the process that starts them."""
+    """Start what the workers share, in the process that starts the workers, if there are any."""
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         for place in (RUNNERS, NURSERY, SIMULATORS):
             place.share()
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Look for garbage in what tests make, not in the tests: these are millions of objects that all stay."""
+    """Keep the tests themselves out of garbage collection: they are millions of objects that all stay."""
     gc.disable()
     try:
         return (yield)
@@ -68,7 +68,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give every test its time: that of its own mark, or the usual one."""
+    """Give every test its time limit: that of its own mark, or the usual one."""
     for item in items:
         if mark := item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(scaled(mark.args[0])), append=False)
@@ -198,18 +198,18 @@ class Liveness:
         return any([not self._is_closed(name, sock) for sock in self._alive[name]])  # noqa: C419  all are read
 
     def assert_dead(self, *names: str) -> None:
-        """Fail unless all that ever connected, under these names or (without names) any, are dead now."""
+        """Fail if any process that ever connected is alive: under these names or, without names, under any."""
         self.count("")
         living = [name for name in names or self._alive if self.is_alive(name)]
         assert not living, f"still alive: {living}"
 
     def assert_alive(self, *names: str) -> None:
-        """Fail if any of these is dead."""
+        """Fail if no process under one of these names is alive."""
         dead = [name for name in names if not self.is_alive(name)]
         assert not dead, f"dead: {dead}"
 
     def wait_dead(self, *names: str) -> None:
-        """Wait until the kernel has closed the sockets of all of these."""
+        """Wait until every process under these names is dead, as the kernel tells by closing its socket."""
         deadline = time.monotonic() + PATIENCE_S
         for name in names:
             for sock in self._alive[name]:
@@ -229,7 +229,7 @@ class Liveness:
         return self._received.get(name, b"")
 
     def end_all(self) -> None:
-        """End what is still alive although it should not be: helpers that are asked to go when their peer does."""
+        """End the helpers that are still alive: each of them ends when its peer closes the connection."""
         for socks in self._alive.values():
             for sock in socks:
                 sock.close()
@@ -278,13 +278,13 @@ def all_pids() -> frozenset[int]:
 
 
 def processes_of(directory: str, apart_from: frozenset[int] = frozenset()) -> dict[int, str]:
-    """Return the processes that carry a directory in their environment or arguments, or hold a file in it open.
+    """Return the processes that have a directory in their environment or arguments, or hold a file in it open.
 
-    Jobs inherit the variable that names the state directory; runners hold files of their jobs.
+    Jobs inherit the variable that names the state directory. Runners hold files of their jobs open.
 
     Args:
-        directory: where nothing may go on.
-        apart_from: pids of processes that were there before the directory was: to look at all takes long.
+        directory: a directory that no process may use any more.
+        apart_from: pids from before the directory existed; they are not looked at, since looking at all takes long.
     """
     marker = os.fsencode(directory)
     found: dict[int, str] = {}
@@ -305,7 +305,7 @@ def _holds(pid: int, directory: str) -> bool:
 
 
 def wait_for_end_of(processes: dict[int, str]) -> dict[int, str]:
-    """Give processes that are about to end the time for it; returns those that have not."""
+    """Wait for processes that are about to end; returns those that have not ended."""
     deadline = time.monotonic() + PATIENCE_S / 2
     left: dict[int, str] = {}
     for pid, command in processes.items():
@@ -323,15 +323,15 @@ def wait_for_end_of(processes: dict[int, str]) -> dict[int, str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
-    """Give all tests a home and a place for temporary files, where they leave nothing, nor a process that knows it."""
-    tmp_path_factory.getbasetemp()  # pytest's own place is kept for who looks into a failure
+    """Give all tests one home and one directory for temporary files; at the end, no file and no process may be left."""
+    tmp_path_factory.getbasetemp()  # pytest keeps its own directory, for a look into a failure
     with tempfile.TemporaryDirectory(prefix="tests-") as directory, pytest.MonkeyPatch.context() as patch:
-        Path(directory).chmod(0o711)  # for processes of other users than this one
+        Path(directory).chmod(0o711)  # lets processes of other users in
         for variable, name in (("HOME", "home"), ("TMPDIR", "tmp")):
             (Path(directory) / name).mkdir()
             patch.setenv(variable, str(Path(directory) / name))
         patch.setenv("MCP_BG_TOOLSETS", ALL_TOOLSETS)
-        patch.setenv("MCP_BG_PLACES", "local")  # a machine for tests may have Slurm's programs
+        patch.setenv("MCP_BG_PLACES", "local")  # the machine may have Slurm's programs
         patch.setattr(tempfile, "tempdir", None)
         patch.setattr(launcher, "_exec", RUNNERS.start)
         yield
@@ -348,12 +348,12 @@ def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]
 
 @pytest.fixture
 def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[str]:
-    """A state directory of the test's own; afterwards no process of it may be left."""
+    """A state directory of the test's own; after the test, none of its processes may be left."""
     for variable in [name for name in os.environ if name.startswith("MCP_BG_")]:
         monkeypatch.delenv(variable)
     path = str(tmp_path / "state")
     monkeypatch.setenv("MCP_BG_STATE_DIR", path)
-    # A machine for tests may have as few variables as a client gives: each server would ask a login shell.
+    # The tests may run with as few variables as a client gives: then each server would ask a login shell.
     monkeypatch.setenv("MCP_BG_LOGIN_ENV", "never")
     monkeypatch.setenv("MCP_BG_TOOLSETS", ALL_TOOLSETS)
     monkeypatch.setenv("MCP_BG_PLACES", "local")
@@ -362,7 +362,7 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[str]
     before = all_pids()
     yield path
     left: dict[int, str] = {}
-    # A runner at its end may just have started another: look again until nothing changes.
+    # A runner that ends may just have started another one: look again until nothing changes.
     while (now := wait_for_end_of(processes_of(str(tmp_path), before))) and now.keys() - left.keys():
         left |= now
         for pid in now:
@@ -373,13 +373,13 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[str]
 
 @pytest.fixture
 def runners_by_exec(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have this process start its spawner and its runners as it does outside of tests."""
+    """Make this process start its spawner and its runners by exec, as outside of tests."""
     monkeypatch.setattr(launcher, "_exec", _EXEC)
 
 
 @pytest.fixture
 async def manager(state_dir: str) -> AsyncGenerator[JobManager]:
-    """A manager in this process, with its spawner."""
+    """A job manager in this process, with its spawner."""
     manager = build(load_settings(state_dir=state_dir))
     await manager.places.start()
     yield manager
@@ -388,7 +388,7 @@ async def manager(state_dir: str) -> AsyncGenerator[JobManager]:
 
 @pytest.fixture
 def liveness(tmp_path: Path) -> Generator[Liveness]:
-    """Proof of life and death of processes, by the kernel."""
+    """A listener that proves, by the kernel, whether processes are alive."""
     liveness = Liveness(tmp_path)
     yield liveness
     liveness.close()
@@ -396,14 +396,14 @@ def liveness(tmp_path: Path) -> Generator[Liveness]:
 
 @pytest.fixture
 def ray_cluster(ray_of_all: Ray) -> Ray:
-    """A Ray of a head and two workers, each with four processors and one GPU: one for tests of several folders."""
+    """A Ray cluster for several folders of tests: a head and two workers, each with four processors and one GPU."""
     ray_of_all.mend()
     return ray_of_all
 
 
 @pytest.fixture(scope="session")
 def ray_of_all() -> Generator[Ray]:
-    """The same, whatever a test has left of it."""
+    """The shared cluster, not yet mended after the last test."""
     if "RAY_CLUSTER" not in os.environ:
         pytest.skip("make test-ray runs this, against a real Ray")
     from tests.ray.cluster import Ray, missing  # noqa: PLC0415  no other test needs it

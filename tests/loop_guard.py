@@ -1,6 +1,7 @@
-"""What a thread does to files while it is watched: the event loop must do nothing to them, since a disk may be slow.
+"""Watches which files a thread touches: the event loop's thread must touch none, since a disk may be slow.
 
-The interpreter tells of most calls by audit events. Of ``stat`` and its like it does not, so those are wrapped.
+The interpreter announces most calls by audit events. It does not announce ``stat`` and similar calls, so these are
+wrapped.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
-#: What may wait for a disk, another process or the network.
+#: Events of calls that may wait for a disk, another process or the network.
 _EVENTS = ("open", "os.", "shutil.", "glob.", "tempfile.", "sqlite3.", "fcntl.", "subprocess.", "socket.getaddrinfo")
 
-#: Told of as well, and nothing that waits for anybody.
+#: Events with such a name, of calls that never wait.
 _HARMLESS = ("os.putenv", "os.unsetenv")
 
 _SILENT = (
@@ -29,7 +30,7 @@ _SILENT = (
     *("pread", "pwrite", "sendfile", "getcwd", "waitpid", "mkfifo", "mknod"),
 )
 
-#: Code is loaded when it is first needed. That is bounded, and from the same disk as the interpreter.
+#: Directories of code. Python loads code when it is first needed: that is bounded, and on the interpreter's own disk.
 _CODE = tuple(
     dict.fromkeys([sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), sys.prefix, sys.base_prefix])
 )
@@ -38,7 +39,7 @@ _PROJECT = str(Path(__file__).parent.parent / "mcp_background_job")
 
 
 class Guard:
-    """Notes what the event loop's thread does to files."""
+    """Notes which files the event loop's thread touches."""
 
     def __init__(self) -> None:
         self.done: dict[str, str] = {}
@@ -47,7 +48,7 @@ class Guard:
 
     @contextlib.contextmanager
     def watching(self) -> Generator[None]:
-        """Watch this thread."""
+        """Watch the calling thread."""
         self._thread = threading.get_ident()
         try:
             yield
@@ -55,7 +56,7 @@ class Guard:
             self._thread = 0
 
     def note(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Note a call, if it is made by the thread that is watched."""
+        """Note a call if the watched thread makes it."""
         if self._thread != threading.get_ident() or self._is_noting:
             return
         self._is_noting = True
@@ -91,7 +92,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         _guard.note(event, arguments)
     elif _guard._thread and event == "socket.connect":
         sock = arguments[0]
-        if isinstance(sock, socket.socket) and sock.gettimeout() != 0:  # what does not block waits for nobody
+        if isinstance(sock, socket.socket) and sock.gettimeout() != 0:  # a socket that does not block makes nobody wait
             _guard.note(event, arguments)
 
 
@@ -113,12 +114,12 @@ def _connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
 
 @functools.cache
 def _install() -> None:
-    sys.addaudithook(_audit)  # nothing takes it away again
+    sys.addaudithook(_audit)  # it cannot be removed
 
 
 @contextlib.contextmanager
 def files_of_this_thread() -> Generator[Guard]:
-    """Watch what this thread does to files; by kind and place in ``done``, with what it was done to."""
+    """Watch which files this thread touches: ``done`` has the arguments, by the call and the lines that made it."""
     _install()
     _guard.done = {}
     kept = {name: getattr(os, name) for name in _SILENT if hasattr(os, name)}

@@ -1,4 +1,4 @@
-"""Ports of loopback that nobody has."""
+"""Free ports of loopback."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import random
 import socket
 
-#: Ports that no connection is given for its near end (Linux: from 32768 on).
+#: Ports that the kernel gives to no outgoing connection (Linux gives those from 32768 on).
 _GIVEN_TO_NOBODY = range(20_000, 32_000)
 
 
@@ -20,7 +20,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def lasting_ports(count: int) -> list[int]:
-    """Return ports that stay free, on all addresses of loopback, as long as no server takes them: also after a use."""
+    """Return ports that are free on all addresses, and stay free, also after use, until a server binds them."""
     found: list[int] = []
     with contextlib.ExitStack() as stack:
         for port in random.sample(_GIVEN_TO_NOBODY, len(_GIVEN_TO_NOBODY)):

@@ -1,6 +1,6 @@
-"""The bar of projects: sessions of several clients in two projects that use the same names, at random.
+"""A random test of projects: sessions of several clients, in two projects that use the same names.
 
-Nobody may be handed a job of another project, end one, or be told of what somebody else has started.
+No session may be handed a job of another project, end such a job, or be told of a job that another session has started.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ NAMES = ("dev", "test", "db")
 
 
 class Session(Protocol):
-    """A conversation of a client in a project; ``who`` tells it from the others."""
+    """A client's conversation in a project; ``who`` distinguishes it from the others."""
 
     who: tuple[str, str, int]
 
@@ -25,13 +25,13 @@ class Session(Protocol):
 
 @dataclass
 class Played:
-    """What happened, as far as the answers tell.
+    """The events of a game, as far as the answers tell them.
 
     Attributes:
-        owner: of each job, whoever started it.
-        told: how often the end of each job was told, to whoever started it.
-        live: jobs of each project that lived when it was last looked at, with nobody of it at work since.
-        counts: how many operations there were of each kind, those that were refused apart.
+        owner: the session that started each job, as its ``who``.
+        told: how often its owner was told of each job's end.
+        live: the jobs of each project that lived at the last look, if no session of the project has acted since.
+        counts: the number of operations by their kind and outcome, such as ``kill refused``.
     """
 
     owner: dict[str, tuple[str, str, int]] = field(default_factory=dict[str, tuple[str, str, int]])
@@ -41,7 +41,7 @@ class Played:
 
 
 async def play(sessions: Sequence[Session], seed: int, rounds: int) -> Played:
-    """Let sessions start, restart and kill at random; fails when one gets at what is of another project."""
+    """Let random sessions start, restart and kill jobs; fails if one of them gets at a job of another project."""
     chance = random.Random(seed)  # noqa: S311  no secret
     played = Played()
     for _ in range(rounds):
@@ -75,7 +75,7 @@ async def _turn(session: Session, chance: random.Random, played: Played) -> None
 
 
 async def _nobody_elses_is_touched(sessions: Sequence[Session], actor: Session, played: Played) -> None:
-    """Look whether what others have running still runs, through the eyes of a session of each other project."""
+    """Let one session of each other project look whether its project's jobs still run."""
     for project in {session.who[0] for session in sessions} - {actor.who[0]}:
         looker = next(session for session in sessions if session.who[0] == project)
         answer = await looker.ask("list_jobs", limit=200)

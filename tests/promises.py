@@ -1,6 +1,6 @@
-"""The promises, as data: what is promised, where, and under which id the tests that hold it are marked.
+"""The promises of the project, as data: each with its source, and the id that marks its tests.
 
-``tests/survival/test_promises.py`` fails when a promise has no test, and when a mark names no promise.
+``tests/survival/test_promises.py`` fails if a promise has no test, or if a mark names no promise.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ class Promise:
     """One promise.
 
     Attributes:
-        id: what tests name in ``@pytest.mark.requirement(id)``.
-        source: where it is made.
-        behaviour: what a user can rely on, in a sentence.
+        id: the id that tests name in ``@pytest.mark.requirement(id)``.
+        source: the promise, tool or topic that it belongs to.
+        behaviour: one sentence that says what a user can rely on.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""All sentences of the package, to be held to what their readers know."""
+"""All sentences of the package, for tests of their words."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _PACKAGE = Path(mcp_background_job.__file__).parent
 #: Parts of requests over HTTP.
 _TO_SERVERS = re.compile(r"\r\n|^multipart/")
 
-#: What names a tool.
+#: Matches the name of a tool.
 TOOL = re.compile(rf"(?<![-\w])({'|'.join(JOB_TOOLS + COMFYUI_TOOLS + RUN_TOOLS)})\b")
 
 
 def sentences(left_out: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yield all text of the package that may be a sentence, with an X for what is put into it.
+    """Yield every text of the package that may be a sentence, with an X for each inserted value.
 
     Args:
-        left_out: how paths in the package begin whose texts are for somebody else.
+        left_out: beginnings of the paths, within the package, that are left out: their texts have other readers.
     """
     for path in sorted(_PACKAGE.rglob("*.py")):
         where = path.relative_to(_PACKAGE).as_posix()
@@ -45,7 +45,7 @@ def _texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _not_said(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield docstrings, parts of longer texts, what describes an argument to clients, and regular expressions."""
+    """Yield docstrings, parts of longer texts, descriptions of fields, and regular expressions."""
     if isinstance(node, ast.JoinedStr):
         yield from node.values
     if isinstance(node, ast.Expr):

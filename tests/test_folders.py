@@ -1,4 +1,4 @@
-"""What is in a folder can be taken in at a glance."""
+"""Folders are small enough to be taken in at a glance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-#: So many names stand on one screen.
+#: The number of names that fit on one screen.
 MOST_FILES = 24
 
 

@@ -1,1 +1,1 @@
-"""The measurements. Each checks that it has measured what it says."""
+"""The measurements. Each of them checks that it has measured what it claims."""

@@ -1,4 +1,4 @@
-"""What reading the streams of agents costs, against reading their JSON with the standard library and doing nothing."""
+"""The cost of reading the streams of agents, against a loop that only decodes their JSON with the standard library."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mcp_background_job.agents.adapters.table import adapter_named
 
 _RATE_BAR_MB_S = 50.0
 
-#: A line of 2 MB, its text, and the copy that both decoders keep while they read it; not the stream.
+#: Room for a line of 2 MB, its text, and the copy that both decoders keep while they read it; not for the stream.
 _MEMORY_BAR_MIB = 32.0
 
 _MB = 1_000_000
 
-#: Bytes of what commands print, in turns: most print little, and a build or a file that is shown much.
+#: Bytes of the outputs of commands, in turns: most commands print little; a build or a file that is shown prints much.
 _OUTPUTS = (300, 2_000, 300, 20_000, 300, 2_000, 200_000, 300, 2_000, 2_000_000)
 _SHORT = (300,)
 
@@ -27,7 +27,7 @@ _OUTPUT_LINE = 'src/module.py:12: error: "name" is not defined\n'
 
 
 def measure_agent_streams(plan: Plan) -> list[Figure]:
-    """Read 100 MB of each agent's lines, and 20 MB of short lines alone; how fast, and how much memory it takes."""
+    """Read 100 MB of each agent's lines, and 20 MB of short lines alone: how fast, and with how much memory."""
     figures: list[Figure] = []
     for name, turn in _TURNS.items():
         path = _stream(plan, name, turn, _OUTPUTS, plan.count(100 * _MB, 10 * _MB))
@@ -59,7 +59,7 @@ def _measure(plan: Plan, path: str, name: str, growth: list[float]) -> tuple[lis
 
 
 def _timed(function: Callable[[], None]) -> float:
-    # Of this thread alone: what others do to the machine is not what reading costs.
+    # The time of this thread alone: other load on the machine is not part of the cost of reading.
     began = time.thread_time()
     function()
     return time.thread_time() - began
@@ -148,7 +148,7 @@ def _opencode(call: str, output: str) -> Iterator[object]:
     yield {"type": "step_finish", **about, "part": {"reason": "stop", "tokens": {"input": 1, "output": 1}, "cost": 0}}
 
 
-#: What each agent prints in a turn in which one command is run.
+#: The messages that each agent prints in a turn in which it runs one command.
 _TURNS: dict[str, _Turn] = {
     "codex": _codex,
     "claude_code": _claude_code,

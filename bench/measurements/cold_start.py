@@ -1,4 +1,4 @@
-"""From starting a server's process to its first answer."""
+"""The time from the start of a server's process to its first answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _BAR_AS_MANY = 1.05
 
 
 def measure_cold_start(plan: Plan) -> list[Figure]:
-    """Spawn to ``initialize`` answered, against FastMCP servers without tools, and with as many that do nothing."""
+    """Measure from the start of the process to the answer to ``initialize``, with all tools and with ``auto``.
+
+    The floors are FastMCP servers without tools, and with as many tools that do nothing.
+    """
     space, state = plan.workspace, plan.workspace.state_dir()
     with space.ours(state, toolsets="all") as server:
         tools = len(server.request("tools/list", {})["tools"])
@@ -26,7 +29,7 @@ def measure_cold_start(plan: Plan) -> list[Figure]:
             time_start(lambda: space.floor("empty", "0")),
             time_start(lambda: space.floor("empty", str(tools))),
         )
-        if round_number:  # the first fills the caches, of bytecode and of the kernel
+        if round_number:  # the first round fills the caches of bytecode and of the kernel
             for samples, seconds in zip(series, took, strict=True):
                 samples.append(seconds)
     what = f"cold start with all tools, against an empty FastMCP server with as many ({tools})"
@@ -37,7 +40,7 @@ def measure_cold_start(plan: Plan) -> list[Figure]:
 
 
 def time_start(start: Callable[[], ServerProcess]) -> float:
-    """Start a server, shake hands and end it; returns the seconds of the first two."""
+    """Start a server, shake hands and end it; returns the seconds of the start and the handshake."""
     began = time.perf_counter()
     server = start()
     server.initialize()

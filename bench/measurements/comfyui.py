@@ -1,6 +1,6 @@
-"""How soon the truth about a ComfyUI is told: cancels that are heeded, lost, or in vain, and a restart.
+"""The time until the truth about a ComfyUI is told: after cancels that are heeded, lost, or in vain, and a restart.
 
-ComfyUI is the simulator of the tests, which imitates measured servers; its own start takes a second.
+ComfyUI is the simulator of the tests, which imitates real servers that were measured. Its own start takes a second.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from tests.comfyui_simulator.process import Simulator
 
 _MS = 1000.0
 
-#: Longer than any measurement: what wedges stays wedged.
+#: Longer than any measurement lasts.
 _FOREVER_S = 200.0
 
 _Measurement = Callable[[ServerProcess, Simulator], float]
 
 
 def measure_comfyui_cancel(plan: Plan) -> list[Figure]:
-    """From a cancel, or the end of the step that heeds it, to the answer."""
+    """Measure from a cancel, or from the end of the step that heeds it, to the answer."""
     heeded = _with_server(plan, _heeded, plan.count(10, 2))
     lost = [_with_server(plan, _lost, 1, "--start-gap", "1")[0] for _ in range(plan.count(5, 1))]
     dead = [_with_server(plan, _dead_worker, 1)[0] for _ in range(plan.count(5, 1))]
@@ -46,7 +46,7 @@ def measure_comfyui_cancel(plan: Plan) -> list[Figure]:
 
 
 def measure_comfyui_restart(plan: Plan) -> list[Figure]:
-    """A restart of a ComfyUI whose interpreter is held and whose children ignore SIGTERM, against its own start."""
+    """Measure a restart, less ComfyUI's own start, if its interpreter is held and its children ignore SIGTERM."""
     starts: list[float] = []
     restarts: list[float] = []
     for _ in range(plan.count(5, 1)):

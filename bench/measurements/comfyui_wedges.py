@@ -1,4 +1,4 @@
-"""How surely and how soon a wedged ComfyUI is named for what it is, with the thread in it that tqdm leaves behind."""
+"""How surely and how soon the kind of a wedge is named, beside the thread that tqdm leaves behind in ComfyUI."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tests.comfyui.prompts.cancel_support import controlled
 from tests.comfyui_simulator.nodes import graphs
 from tests.patience import WAIT_S
 
-#: So many are wedged at the same time: they wait, and take no processor from each other but at their start.
+#: The number of ComfyUIs that are wedged at a time. They only wait: except at their start, they use no processor.
 _AT_ONCE = 10
 
-#: Longer than any measurement.
+#: Longer than any measurement lasts.
 _FOREVER_S = 200.0
 
 _Graph = graphs.Graph
 
 
 def measure_comfyui_wedges(plan: Plan) -> list[Figure]:
-    """From a cancel to the verdict: of a worker that died, and of a step that waits for what never comes."""
+    """Measure from a cancel to the verdict, for a worker that died and for a step that waits for ever."""
     times = plan.count(50, 2)
     return [
         *_figures("dead worker", graphs.sys_exit(), Wedge.WORKER_DEAD, times, bar_s=6),

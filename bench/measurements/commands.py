@@ -1,4 +1,4 @@
-"""What a command of the command line costs: the processor time of its process, as the kernel counts it."""
+"""The cost of a command on the command line: the processor time of its process, as the kernel counts it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import sys
 from bench.figures import Figure, at_most, p50
 from bench.plan import Plan
 
-#: An agent runs many commands, each of which is a process of its own.
+#: An agent runs many commands, and each of them is a process of its own.
 _BAR_S = 0.20
 
 
 def measure_commands(plan: Plan) -> list[Figure]:
-    """Processor time, user and system, of each command for jobs."""
+    """Measure the processor time, user and system, of each command for jobs."""
     state = plan.workspace.state_dir()
-    # As a user's Python has it: compiled modules are kept, and found again by the next command.
+    # As with a user's Python, compiled modules are kept, and the next command finds them again.
     env = {key: value for key, value in os.environ.items() if not key.startswith(("MCP_BG_", "PYTHON"))}
-    # A machine may have a Slurm, which most users have not: what is measured does without.
+    # The machine may have Slurm, which most users have not: the measurements do without.
     env |= {"MCP_BG_STATE_DIR": state.path, "MCP_BG_WORKING_DIR": plan.workspace.path, "MCP_BG_PLACES": "local"}
     job = _run(env, "run", "--", "echo done")[1].strip()
     commands = {
@@ -27,7 +27,7 @@ def measure_commands(plan: Plan) -> list[Figure]:
         "status": ["status", job],
         "logs": ["logs", job],
         "wait": ["wait", job],
-        "kill": ["kill", job],  # it has ended
+        "kill": ["kill", job],  # the job has ended
     }
     samples: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(plan.count(10, 3)):
@@ -40,7 +40,7 @@ def measure_commands(plan: Plan) -> list[Figure]:
 
 
 def _run(env: dict[str, str], *arguments: str) -> tuple[float, str]:
-    """Run a command to its end; returns the seconds that its process has used, and what it printed."""
+    """Run a command until it ends; returns the seconds that its process has used, and its output."""
     argv = [sys.executable, "-m", "mcp_background_job", *arguments]
     with subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

@@ -16,7 +16,7 @@ from bench.plan import Plan
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 
-#: At least 0.8 times as fast.
+#: ``comfyui_download`` is at least 0.8 times as fast as curl.
 _BAR = 1.25
 _MEMORY_BAR_MB = 16.0
 
@@ -24,7 +24,7 @@ _NAME = "film.mp4"
 
 
 def measure_downloads(plan: Plan) -> list[Figure]:
-    """One file of a gigabyte, written to the same disk by both, and what it costs the server."""
+    """Measure the download of one file of a gigabyte, which both write to the same disk, and the server's memory."""
     size = plan.count(2**30, 2**26)
     what = f"ComfyUI: download of {size // 2**20:,} MiB, against `curl -o`"
     curl = shutil.which("curl")
@@ -40,7 +40,7 @@ def measure_downloads(plan: Plan) -> list[Figure]:
         small, large = _rendered(server, 1000), _rendered(server, size)
         _download(server, small)
         for round_number in range(plan.count(7, 1)):
-            # In changing order: the disk is still busy with what the one before has written.
+            # In changing order, since the disk is still busy with what the last one has written.
             if round_number % 2:
                 peer.append(_curled(plan, curl, simulator, size))
             before = reset_peak(server.pid)
@@ -53,7 +53,7 @@ def measure_downloads(plan: Plan) -> list[Figure]:
 
 
 def _rendered(server: ServerProcess, size: int) -> str:
-    """Have a prompt make a file; returns the prompt's id."""
+    """Run a prompt that makes a file; returns the prompt's id."""
     graph = graphs.file(_NAME, kind="gifs", subfolder=str(size), size=size)
     done = facts_of(server.call("comfyui_submit", workflow=graph, note=str(size), wait_s=20))
     assert done["status"] == "completed", done

@@ -1,4 +1,4 @@
-"""Lines for jobs that print: one process feeds them all, so that what measures is not measured along.
+"""Lines for jobs that print: one process feeds all jobs, since their own shells would load the machine.
 
 A hundred shells that sleep between two lines start two hundred processes a second, which is more than a server does.
 """
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Sequence
 
-#: Writes lines to pipes in turns until its stdin ends; opens them before jobs do, which would wait for that.
+#: Opens pipes, before jobs do, which would wait for that. Writes lines to the pipes in turns until its stdin ends.
 _FEEDER = """
 import os, select, sys, time
 pipes = [os.open(path, os.O_RDWR | os.O_NONBLOCK) for path in sys.argv[2:]]
@@ -25,7 +25,7 @@ while not select.select([0], [], [], 1 / float(sys.argv[1]))[0]:
 
 @contextlib.contextmanager
 def feeding(pipes: Sequence[str], lines_per_s: float) -> Generator[None]:
-    """Make pipes and write so many lines a second to them meanwhile, in turns; a job reads one with ``cat``."""
+    """Make pipes, and write so many lines a second to them in turns meanwhile; a job reads one with ``cat``."""
     for pipe in pipes:
         os.mkfifo(pipe)
     command = [sys.executable, "-c", _FEEDER, str(lines_per_s), *pipes]

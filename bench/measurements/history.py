@@ -1,4 +1,4 @@
-"""What a new server makes of jobs that it has not started: after a crash of the last one, and of a long history."""
+"""The first listing by a new server: after a crash of the last one, and with a long history."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from mcp_background_job.jobdir.records import Exit, Spec, Status
 
 _LISTING_BAR_S = 1.0
 
-#: What the jobs of a crashed server do, in turns, and how each is to be listed by the next. The third kind ends while
-#: there is no server.
+#: The commands of a crashed server's jobs, in turns, and how the next server must list each job. The third kind ends
+#: while there is no server.
 _KINDS: list[tuple[str, dict[str, Any]]] = [
     ("true", {"status": "completed", "exit_code": 0}),
     ("exit 3", {"status": "failed", "exit_code": 3}),
@@ -28,7 +28,7 @@ _KINDS: list[tuple[str, dict[str, Any]]] = [
 
 
 def measure_crash(plan: Plan) -> list[Figure]:
-    """The first listing by a new server after ``kill -9`` of one with many jobs."""
+    """Measure the first listing by a new server after ``kill -9`` of a server with many jobs."""
     jobs = plan.count(200, 40)
     took = [_crash(plan.workspace, jobs, number) for number in range(plan.count(3, 1))]
     what = f"first list_jobs of a new server after kill -9 of one with {jobs} jobs, worst of {len(took)}"
@@ -72,7 +72,7 @@ def _ended(state: StateDir, job_ids: dict[str, Any]) -> int:
 
 
 def measure_history(plan: Plan) -> list[Figure]:
-    """A start with many ended jobs, with and without an index of them, against one with none."""
+    """Measure a start with many ended jobs, with and without an index of them, against a start with none."""
     space = plan.workspace
     jobs = plan.count(10_000, 500)
     empty, full = space.state_dir(), space.state_dir()
@@ -125,7 +125,7 @@ def _check_last(server: ServerProcess, jobs: int) -> None:
 
 
 def write_history(state: StateDir, count: int) -> str:
-    """Write the directories of jobs that ended in the last day, as runners leave them; returns the newest one's id."""
+    """Write the directories of jobs that ended in the last day, as runners leave them; returns the newest job's id."""
     for directory in (state.path, state.jobs, state.open, state.queue):
         os.makedirs(directory, mode=0o700, exist_ok=True)
     now = time.time()

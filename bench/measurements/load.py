@@ -1,4 +1,4 @@
-"""Many who wait, and one who asks something else meanwhile: how long that takes, and what the server costs."""
+"""Unrelated calls beside many waits: how long they take, and what the waits cost the server."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from mcp_background_job.jobdir.layout import StateDir
 _ANSWER_BAR_MS = 20.0
 _CPU_BAR_PERCENT = 15.0
 
-#: Lines that all jobs together print in a second, in turns.
+#: Lines a second that all jobs print together, in turns.
 _LINES_PER_S = 20.0
 
-#: A wait that lasts longer than anything here.
+#: A wait that lasts longer than each measurement.
 _LONG_S = 50
 
-#: Between two unrelated calls: as often as a person with several agents asks, and not so often that it is a load.
+#: Pause between two unrelated calls: a person with several agents asks as often, and it is hardly a load.
 _BETWEEN_S = 0.05
 
 
 def measure_load(plan: Plan) -> list[Figure]:
-    """Everything that is measured beside waits, each with a server of its own."""
+    """Measure calls beside each kind of wait, each kind with a server of its own."""
     return [*_crowd(plan), *_name_held(plan), *_searches(plan), *_queued(plan), *_endings(plan), *_followers(plan)]
 
 
 def _crowd(plan: Plan) -> list[Figure]:
-    """200 waits and 200 followers on 100 of 300 live jobs that print 20 lines a second in all."""
+    """Measure beside 200 waits and 200 followers on 100 of 300 live jobs, which print 20 lines a second in all."""
     space, state = plan.workspace, plan.workspace.state_dir()
     jobs, watched = plan.count(300, 30), plan.count(100, 10)
     pipes = [space.file(f"pipe-{number}") for number in range(jobs)]
@@ -55,7 +55,7 @@ def _crowd(plan: Plan) -> list[Figure]:
 
 
 def _name_held(plan: Plan) -> list[Figure]:
-    """A start under a name that another process holds, as release 1.0.0 holds all of them."""
+    """Measure beside starts under names while another process holds all names, as release 1.0.0 does."""
     state = plan.workspace.state_dir()
     with plan.workspace.ours(state) as server:
         (job_id,) = _started(server, state, ["sleep 600"])
@@ -68,7 +68,7 @@ def _name_held(plan: Plan) -> list[Figure]:
 
 
 def _searches(plan: Plan) -> list[Figure]:
-    """Regex waits that have a long log to search."""
+    """Measure beside regex waits that have a long log to search."""
     state = plan.workspace.state_dir()
     size = plan.count(121_000_000, 12_000_000)
     with plan.workspace.ours(state, max_output_size=str(2 * size)) as server:
@@ -84,7 +84,7 @@ def _searches(plan: Plan) -> list[Figure]:
 
 
 def _queued(plan: Plan) -> list[Figure]:
-    """Waits for jobs that are in the queue."""
+    """Measure beside waits for jobs that are in the queue."""
     state = plan.workspace.state_dir()
     number = plan.count(100, 10)
     with plan.workspace.ours(state, max_jobs="1") as server:
@@ -96,7 +96,7 @@ def _queued(plan: Plan) -> list[Figure]:
 
 
 def _endings(plan: Plan) -> list[Figure]:
-    """The look for endings before an answer, where one client has started many jobs that live."""
+    """Measure what the look for endings before each answer costs, if one client has started many jobs that live."""
     state = plan.workspace.state_dir()
     figures: list[Figure] = []
     with plan.workspace.ours(state, max_jobs="2000") as server:
@@ -111,7 +111,7 @@ def _endings(plan: Plan) -> list[Figure]:
 
 
 def _followers(plan: Plan) -> list[Figure]:
-    """Pollers of one run that goes on printing."""
+    """Measure beside pollers of one run that goes on printing."""
     state, pipe = plan.workspace.state_dir(), plan.workspace.file("pipe-of-run")
     number = plan.count(50, 5)
     with feeding([pipe], _LINES_PER_S), plan.workspace.ours(state) as server:
@@ -146,7 +146,7 @@ def _beside(
     bars: bool = False,
     answered: Answered = lambda _call, _answer: None,
 ) -> list[Figure]:
-    """Ask what has nothing to do with the load; and before, what the server takes when it is not asked."""
+    """Measure unrelated calls beside the load; before them, the server's processor time without calls."""
     _wait_idly(server, plan.count(2, 1), answered)
     process, window = psutil.Process(server.pid), plan.count(10, 2)
     before = _cpu_s(process)

@@ -1,4 +1,4 @@
-"""What calls take with very many ended jobs, while an index of them is filled, and while others start jobs."""
+"""The time of calls with very many ended jobs: while the index is filled, at rest, and while others start jobs."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from bench.plan import Plan
 
 _BAR_MS = 20.0
 
-#: The other server starts a job so often (seconds): as a few busy agents do together.
+#: Seconds between two starts of jobs by the other server: a few busy agents start as many together.
 _BETWEEN_STARTS_S = 0.5
 
-#: Between two calls, which come from a person or an agent that thinks.
+#: Seconds between two calls, as from a person or an agent that thinks.
 _BETWEEN_CALLS_S = 0.05
 
-#: Filling the index takes about a minute; a server that never comes to an end of it is at fault.
+#: Filling the index takes about a minute; a server that takes this long is at fault.
 _FILLED_S = 600.0
 
 
 def measure_long_history(plan: Plan) -> list[Figure]:
-    """Calls of all kinds in turns: while the index is filled, at rest, and while another server starts jobs."""
+    """Measure calls of all kinds in turns: while the index is filled, at rest, and while another server starts jobs."""
     space, jobs = plan.workspace, plan.count(100_000, 1_000)
     state = space.state_dir()
     newest = write_history(state, jobs)
@@ -55,7 +55,7 @@ def _calls(live: str, ended: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _while_filling(server: ServerProcess, calls: list[tuple[str, dict[str, Any]]]) -> list[float]:
-    """Call until a list says no longer that jobs are missing in it."""
+    """Make calls until a list no longer says that it lacks jobs."""
     samples: list[float] = []
     deadline = time.monotonic() + _FILLED_S
     while "note" in facts_of(server.call("list_jobs", limit=1)) or not samples:
@@ -76,7 +76,7 @@ def _in_turns(server: ServerProcess, calls: list[tuple[str, dict[str, Any]]], ro
 
 @contextlib.contextmanager
 def _starting(server: ServerProcess) -> Generator[None]:
-    """Have a server start short jobs meanwhile."""
+    """Make a server start short jobs meanwhile."""
     is_over = threading.Event()
 
     def start() -> None:

@@ -1,4 +1,4 @@
-"""Many jobs at once: what a running one costs in memory, and what silent ones cost in processor time."""
+"""Many jobs at once: the memory of each running job, and the processor time of silent ones."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from mcp_background_job.jobdir.records import Status
 
 _COMMAND = "sleep 1800"
 _MEMORY_BAR_MIB = 1.6
-#: Of one that shares its interpreter with the spawner and a spare alone.
+#: The memory of a job that shares its interpreter only with the spawner and a spare process.
 _MEMORY_BAR_ALONE_MIB = 2.5
 _IDLE_BAR_PERCENT = 1.0
 _IDLE_JOBS = 100
 _PAGE = 200
 
-#: Every runner has looked at what its job uses by then, at which it needs more memory for the first time.
+#: By then, every runner has looked at its job's use once: at the first look it needs more memory.
 _FIRST_SAMPLE_S = 1.5
 
-#: Housekeeping of a start is over by then.
+#: By then, a start's housekeeping is over.
 _SETTLE_S = 1.0
 
 
 def measure_many(plan: Plan) -> list[Figure]:
-    """Memory per running job at several numbers of jobs, and that the largest number starts and can be killed."""
+    """Measure the memory per running job at several numbers of jobs; the largest number must start and be killed."""
     space, state = plan.workspace, plan.workspace.state_dir()
     figures: list[Figure] = []
     job_ids: list[str] = []
@@ -56,7 +56,7 @@ def measure_many(plan: Plan) -> list[Figure]:
 
 
 def measure_idle(plan: Plan) -> list[Figure]:
-    """Processor time of the server, its spawner and all runners while silent jobs run."""
+    """Measure the processor time of the server, its spawner and all runners while silent jobs run."""
     space, state = plan.workspace, plan.workspace.state_dir()
     with space.ours(state) as server:
         job_ids = _start(server, _IDLE_JOBS)
@@ -82,7 +82,7 @@ def _start(server: ServerProcess, count: int) -> list[str]:
 
 
 def await_reports(state: StateDir, job_ids: list[str]) -> None:
-    """Wait until every runner has reported its job's process; looks at each file as rarely as it can."""
+    """Wait until every runner has reported its job's process; looks at each file as rarely as possible."""
     for job_id in job_ids:
         wait_until(lambda job_id=job_id: _has_process(state, job_id), f"{job_id} runs", limit_s=60)
 
@@ -118,8 +118,8 @@ def _spawner_and_runners(state: StateDir, job_ids: list[str]) -> list[psutil.Pro
     spawners = {pid for runner in runners if "--spawner" in psutil.Process(pid := runner.ppid()).cmdline()}
     assert len(spawners) == 1, f"{len(spawners)} spawners"
     spawner = psutil.Process(spawners.pop())
-    # Its children are the runners, and a spare that waits to become one. Those that it had no time for were started
-    # by the server itself.
+    # The spawner's children are the runners, and a spare process that waits to become one. The server itself started
+    # the runners that the spawner had no time for.
     return list({spawner, *spawner.children(), *runners})
 
 
@@ -131,6 +131,6 @@ def _processor_time(process: psutil.Process) -> float:
 
 
 def _proportional_set_size(pid: int | None) -> float:
-    """Return a process's own memory and its share of what it shares, in MiB."""
+    """Return a process's own memory and its share of shared memory, in MiB."""
     with open(f"/proc/{pid}/smaps_rollup") as file:
         return next(float(line.split()[1]) for line in file if line.startswith("Pss:")) / KIB_PER_MIB

@@ -1,4 +1,4 @@
-"""How soon a page shows what it was opened for, in a real browser: ``make .venv/web`` installs what drives it."""
+"""The time until a page shows its subject, in a real browser, whose driver ``make .venv/web`` installs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.plan import Plan
 _FIRST_MS = 300.0
 _MEMORY_MB = 60.0
 
-#: Notes in each new page when something that matches first stands in it, and was painted (ms since it was asked for).
+#: Notes, in each new page, when the first element that matches was painted (ms since the page was asked for).
 _NOTES = """
 window.shown = new Promise((resolve) => {
   const look = () => {
@@ -32,7 +32,7 @@ window.shown = new Promise((resolve) => {
 
 
 def measure_page_opening(plan: Plan) -> list[Figure]:
-    """A list of 10,000 jobs, and the end of a log of 1 GB: until their first lines are painted."""
+    """Measure the first lines' painting: of a list of 10,000 jobs, and of the end of a log of 1 GB."""
     jobs, size = plan.count(10_000, 500), plan.count(10**9, 2 * 10**7)
     state = plan.workspace.state_dir()
     write_history(state, jobs)
@@ -50,7 +50,7 @@ def measure_page_opening(plan: Plan) -> list[Figure]:
 
 
 def _opened(browser: Any, server: PageServer, place: str, selector: str, count: int) -> tuple[float, float]:
-    """Open a page again and again; returns how long that takes (ms) and its memory (MB)."""
+    """Open a page again and again; returns how long that takes (ms) and the page's memory (MB)."""
     name, _, value = server.cookie.partition("=")
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     context.add_cookies([{"name": name, "value": value, "domain": "127.0.0.1", "path": "/api"}])
@@ -65,7 +65,7 @@ def _opened(browser: Any, server: PageServer, place: str, selector: str, count: 
     talk.send("Performance.enable")
     metrics = {metric["name"]: metric["value"] for metric in talk.send("Performance.getMetrics")["metrics"]}
     context.close()
-    return p50(took[1:]), metrics["JSHeapTotalSize"] / 1e6  # the first fills the caches of both sides
+    return p50(took[1:]), metrics["JSHeapTotalSize"] / 1e6  # the first opening fills the caches of both sides
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Open pages: how soon they are told, and what they cost the server and those who call tools."""
+"""Open pages: how soon they are told, and what they cost the server and the callers of tools."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _CPU_PERCENT = 25.0
 _TOOLS_P99_MS = 50.0
 _RAW_KB, _PACKED_KB = 110.0, 45.0
 
-#: Bytes of a flood: what one job writes at a time, and how often in a second.
+#: Bytes that a flood of output writes at a time, and how often it does so in a second.
 _CHUNK, _OFTEN = 20_000, 50
 
 _BUSY = "ten open pages, 100 jobs, 5 of them print 1 MB/s"
 
-#: Between two calls of tools.
+#: Pause between two calls of tools.
 _BETWEEN_S = 0.05
 
 _FLOOD = """
@@ -50,7 +50,7 @@ while not select.select([0], [], [], 1 / int(sys.argv[2]))[0]:
 
 
 def measure_page_size(_plan: Plan) -> list[Figure]:
-    """What a browser loads."""
+    """Measure the size of the files that a browser loads."""
     files = static_files().values()
     raw, packed = (sum(map(len, parts)) / 1000 for parts in zip(*((f.content, f.packed) for f in files), strict=True))
     return [
@@ -60,7 +60,7 @@ def measure_page_size(_plan: Plan) -> list[Figure]:
 
 
 def measure_page_news(plan: Plan) -> list[Figure]:
-    """From a line that a job has written to the page that was told of it."""
+    """Measure from a line that a job writes to the page that is told of it."""
     state, pipe = plan.workspace.state_dir(), plan.workspace.file("pipe-for-a-page")
     samples: list[float] = []
 
@@ -74,7 +74,7 @@ def measure_page_news(plan: Plan) -> list[Figure]:
         (job_id,) = _started(plan, state, [f"exec cat {pipe}"])
         with server.open_page("one", {"jobs": {}, "log": {"job_id": job_id}}, take):
             time.sleep(plan.count(40, 4))
-    told = samples[1:]  # the first is of what was there before
+    told = samples[1:]  # the first sample is of a line that was there before
     return [
         at_most(
             f"a line written to a page that was told of it, p50 (n = {len(told)})", p50(told), "ms", bar=_TOLD_P50_MS
@@ -84,7 +84,7 @@ def measure_page_news(plan: Plan) -> list[Figure]:
 
 
 def measure_pages(plan: Plan) -> list[Figure]:
-    """Ten open pages, a hundred jobs, five of which print a megabyte a second."""
+    """Measure ten open pages beside a hundred jobs, five of which print a megabyte a second."""
     state, count = plan.workspace.state_dir(), plan.count(100, 10)
     pipes = [plan.workspace.file(f"pipe-of-a-flood-{number}") for number in range(5)]
     commands = [*(f"exec cat {pipe}" for pipe in pipes), *(["exec sleep 600"] * (count - len(pipes)))]

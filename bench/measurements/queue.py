@@ -1,7 +1,7 @@
-"""What a batch of prompts costs: to be fed to ComfyUI bit by bit, to be made, and to be looked at.
+"""The cost of a batch of prompts: of feeding it to ComfyUI bit by bit, of making it, and of looking at it.
 
-ComfyUI is the simulator of the tests. It writes down when each prompt began and ended; the figures of the feeder
-are made of that, and hold neither its own start nor the way of the answers.
+ComfyUI is the simulator of the tests. It notes when each prompt began and ended. The figures of the feeder come from
+these notes: they include neither the feeder's own start nor the way of the answers.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from bench.plan import Plan
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 
-#: Longer than any measurement.
+#: Longer than any measurement lasts.
 _FOREVER_S = 200.0
 
-#: As long as the tools wait in one go.
+#: The longest wait of one call.
 _WAIT_S = 50
 
 _LOOKS = 30
@@ -30,7 +30,7 @@ _SEED = "9.inputs.seed"
 
 
 def measure_batch_dispatch(plan: Plan) -> list[Figure]:
-    """Prompts that do next to nothing, fed by the feeder, against posting all of them at once."""
+    """Measure the feeder with prompts that do next to nothing, against posting all of them at once."""
     prompts = plan.count(300, 40)
     ours: list[float] = []
     floor: list[float] = []
@@ -64,7 +64,7 @@ def measure_batch_dispatch(plan: Plan) -> list[Figure]:
 
 
 def measure_batch_size(plan: Plan) -> list[Figure]:
-    """Making, looking at and canceling a large batch whose first prompt waits for somebody else's."""
+    """Measure making, looking at and canceling a large batch whose first prompt waits for another client's."""
     prompts = plan.count(10_000, 1_000)
     with (
         Simulator.start() as simulator,
@@ -109,7 +109,7 @@ def _look(server: ServerProcess, batch_id: str, prompts: int) -> float:
 
 
 def _await_fed(simulator: Simulator) -> None:
-    """Wait until the feeder has sent what it may."""
+    """Wait until the feeder has sent its first prompt."""
     while not httpx2.get(f"{simulator.url}/queue").json()["queue_pending"]:
         pass
 
@@ -132,7 +132,7 @@ def _post(simulator: Simulator, graph: graphs.Graph, client: httpx2.Client | Non
 
 
 def _run(simulator: Simulator, prompts: int) -> tuple[float, float]:
-    """Return when the first prompt began, and how long one took from there to the end of the last, on average."""
+    """Return when the first prompt began, and the average time of one from there to the end of the last."""
     history = httpx2.get(f"{simulator.url}/history").json()
     assert len(history) == prompts, len(history)
     messages = [message for entry in history.values() for message in entry["status"]["messages"]]

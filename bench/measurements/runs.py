@@ -1,4 +1,4 @@
-"""How long a cancel of an agent's run takes, until nothing of the run is left."""
+"""The time that a cancel of an agent's run takes until nothing of the run is left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.workspace import wait_until
 
 _BAR_S = 1.5
 
-#: Each is an agent with a tool in a session of its own, as all agents have them; it says when it is there.
+#: Agents, each with a tool in a session of its own, as all agents have them. Each says when its tool is there.
 _TREES = {
     "its tools heed SIGTERM": "setsid sleep 1000 & echo ready; exec sleep 1000",
     "a tool ignores what it can": (
@@ -22,16 +22,16 @@ _TREES = {
     ),
 }
 
-#: An agent that is talked to over ACP, by how it takes being asked to stop, which it is first.
+#: An agent over ACP, with flags that say how it takes the request to stop, which is always made first.
 _AGENT = Path(__file__).parents[2] / "tests/agents/host/acp_agent.py"
-#: One that is talked to over HTTP, and that is told by the first word what to do.
+#: An agent over HTTP, whose prompt's first word says what to do.
 _REMOTE_AGENT = Path(__file__).parents[2] / "tests/agents/host/a2a_agent.py"
 
 _MANNERS = {"it stops when asked": [], "it is deaf": ["--deaf"], "it dies of it": ["--die"]}
 
 
 def measure_run_cancel(plan: Plan) -> list[Figure]:
-    """From the call to the answer, which comes when every process is dead."""
+    """Measure from the call to the answer, which comes when every process is dead."""
     figures: list[Figure] = []
     with plan.workspace.ours(plan.workspace.state_dir()) as server:
         for what, script in _TREES.items():

@@ -1,4 +1,4 @@
-"""From the call that starts a job to its id, and the call that asks for its status."""
+"""The time from the call that starts a job to its id, and the time of the call that asks for its status."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bench.figures import Figure, ratio
 from bench.plan import Plan
 from bench.workspace import wait_until
 
-#: Longer than the run; every one of these is killed.
+#: It lasts longer than the run; every one of these jobs is killed.
 _COMMAND = "sleep 1800"
 
-#: Pause after a start when starts are measured one by one: what a server does after its answer is over by then.
+#: Pause after each single start: by then, the server has done what follows its answer.
 _PAUSE_S = 0.02
 
-#: Starts in a row, back to back; then a pause, so that the one server's late work is not charged to the other.
+#: Starts in a row, back to back. A pause follows them, so that one server's late work is not charged to the other.
 _BATCH = 10
 _PAUSE_AFTER_BATCH_S = 0.4
 
@@ -27,7 +27,7 @@ _BAR_BACK_TO_BACK = 1.3
 
 
 def measure_start(plan: Plan) -> list[Figure]:
-    """Start to id one by one and back to back, and the status call."""
+    """Measure from start to id, one by one and back to back, and the status call."""
     space = plan.workspace
     state = space.state_dir()
     with space.ours(state) as ours, space.peer(plan.peer) if plan.peer else space.floor() as other:

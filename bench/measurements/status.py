@@ -1,4 +1,4 @@
-"""The status of a running job against an empty call, alone and among thousands of processes that are not its own."""
+"""The status of a running job against an empty call, alone and among thousands of unrelated processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COMMAND = "sleep 1800"
 _BAR = 1.5
 _CROWD = 5000
 
-#: Forks processes that sleep, says so, and ends them all when its stdin is closed. Each ends with its parent anyhow.
+#: Forks processes that sleep, says so, and ends them all when its stdin is closed. Each also ends with its parent.
 _CROWD_SCRIPT = """
 import ctypes, os, signal, sys
 for _ in range(int(sys.argv[1])):
@@ -30,12 +30,12 @@ sys.stdin.read()
 os.killpg(0, signal.SIGKILL)
 """
 
-#: A server, and a job of its.
+#: A server and one of its jobs.
 _Job = tuple[ServerProcess, str]
 
 
 def measure_status(plan: Plan) -> list[Figure]:
-    """``get_job_status`` in turns with the floor server's, which looks into a dictionary."""
+    """Measure ``get_job_status`` in turns with the floor server's, which looks into a dictionary."""
     space = plan.workspace
     with space.floor() as floor, space.ours(space.state_dir()) as server:
         ours = server, facts_of(server.call("execute_command", command=_COMMAND, wait_s=0))["job_id"]

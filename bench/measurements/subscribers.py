@@ -1,4 +1,4 @@
-"""Many who follow jobs that print, and one who asks something else meanwhile: what it takes, and what it costs."""
+"""Unrelated calls beside many subscribers to jobs that print: how long they take, and what subscribers cost."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from bench.plan import Plan
 _ANSWER_BAR_MS = 20.0
 _CPU_BAR_PERCENT = 15.0
 
-#: Lines that each job prints in a second: more often than updates come.
+#: Lines a second that each job prints: more often than updates come.
 _LINES_PER_S = 2.0
 
-#: Between two unrelated calls.
+#: Pause between two unrelated calls.
 _BETWEEN_S = 0.05
 
 
 def measure_subscribers(plan: Plan) -> list[Figure]:
-    """200 subscriptions to the output and the life of 100 jobs, each of which prints twice a second."""
+    """Measure beside 200 subscriptions to the output and the life of 100 jobs that each print twice a second."""
     state, count = plan.workspace.state_dir(), plan.count(100, 10)
     pipes = [plan.workspace.file(f"pipe-to-follow-{number}") for number in range(count)]
     with feeding(pipes, count * _LINES_PER_S), plan.workspace.ours(state, max_jobs=str(count + 1)) as server:
@@ -61,7 +61,7 @@ def _beside(plan: Plan, server: ServerProcess, job_id: str, what: str) -> list[F
 
 
 def _wait(server: ServerProcess, seconds: float) -> None:
-    """Read all that comes, as a client does."""
+    """Read everything that comes, as a client does."""
     assert server.next_answer(time.monotonic() + seconds) is None
 
 

@@ -1,4 +1,4 @@
-"""The last lines of a large log against those of a small one: reading costs what is asked."""
+"""The last lines of a large log against those of a small one: reading must not cost more in a large log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bench.client import ServerProcess, facts_of, text_of
 from bench.figures import Figure, ratio
 from bench.plan import Plan
 
-#: Lines of nine digits, each one more than the last: none folds into another, and gaps would show.
+#: Lines of nine digits, each one more than the last: no line folds into another, and a gap would show.
 _COMMAND = "seq 100000000 999999999 | head -c {size}"
 _LINE_LENGTH = 10
 _SMALL = 10**6
@@ -17,7 +17,7 @@ _BAR = 1.5
 
 
 def measure_tail(plan: Plan) -> list[Figure]:
-    """``tail_job_output`` of 50 lines."""
+    """Measure ``tail_job_output`` of 50 lines."""
     large = plan.count(10**9, 2 * 10**7)
     with plan.workspace.ours(plan.workspace.state_dir(), max_output_size="2GB") as server:
         logs = {size: job_with_log(server, size) for size in (large, _SMALL)}

@@ -1,4 +1,4 @@
-"""A gigabyte of output: what a job's log costs against a file that the shell redirects to."""
+"""A gigabyte of output: the cost of a job's log against a file that the shell redirects to."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _COMMANDS = {
 }
 _DEFAULT_RETENTION = 64 * 1024**2
 _BAR = 1.05
-#: What log and index may have of the disk beyond the limit: blocks are whole.
+#: The disk space that log and index may have beyond the limit, since blocks are whole.
 _SLACK = 2**20
 _MEMORY_BAR_MB = 8.0
 
 
 def measure_throughput(plan: Plan) -> list[Figure]:
-    """Job start to exit seen, for two retentions and several kinds of output; and what it costs the server."""
+    """Measure from a job's start to its end as seen, for two retentions and several kinds of output; and the memory."""
     figures: list[Figure] = []
     growth: list[float] = []
     for settings, retention in (({}, "default retention"), ({"max_output_size": "2GB"}, "all kept")):
@@ -44,7 +44,7 @@ def measure_throughput(plan: Plan) -> list[Figure]:
                 recorded: list[float] = []
                 floor: list[float] = []
                 for round_number in range(plan.count(5, 1)):
-                    # In changing order: the disk is still busy with what the one before has written.
+                    # In changing order, since the disk is still busy with what the last one has written.
                     if round_number % 2:
                         floor.append(run.redirected(command))
                     before = reset_peak(server.pid)
@@ -62,7 +62,7 @@ def measure_throughput(plan: Plan) -> list[Figure]:
 
 
 class _Run:
-    """Runs a command as a job and as the shell's, with fresh files for each."""
+    """Runs a command as a job and in a shell, with fresh files for each."""
 
     def __init__(self, plan: Plan, state: StateDir, server: ServerProcess, *, keeps_all: bool) -> None:
         self.size = plan.count(2**30, 3 * 2**25)
@@ -78,7 +78,7 @@ class _Run:
         await_runner_end(self._state, job_id)
 
     def job(self, command: str) -> tuple[float, float]:
-        """Return the seconds from the call that starts it until its exit is seen, and until its runner has noted it."""
+        """Return the seconds from the call that starts a job until its exit is seen, and until its runner noted it."""
         began_at = time.time()
         began = time.perf_counter()
         started = self._server.call("execute_command", command=self._of_size(command), wait_s=0)
@@ -116,7 +116,7 @@ class _Run:
         return record.ended_at
 
     def _remove(self, job_id: str) -> None:
-        # Before they are written back: the disk shall not be busy with them during the next measurement.
+        # Removed before the kernel writes them back: the disk must not be busy with them in the next measurement.
         for path in self._logs(job_id):
             os.unlink(path)
 

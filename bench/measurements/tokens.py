@@ -1,4 +1,4 @@
-"""What a model has to read: the list of tools, and a progress bar that was redrawn ten thousand times."""
+"""The tokens that a model has to read: the list of tools, and a progress bar that was redrawn ten thousand times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.client import facts_of, text_of
 from bench.figures import Figure, at_most
 from bench.plan import Plan
 
-#: A token is taken to be four characters.
+#: Characters that are counted as one token.
 _CHARACTERS_PER_TOKEN = 4
 _JOB_TOOLS = {
     "execute_command",
@@ -69,7 +69,7 @@ _MAX_PAGES = 1000
 
 
 def measure_tools(plan: Plan) -> list[Figure]:
-    """The tools as they are sent, by toolset."""
+    """Measure the tools as the server sends them, by toolset."""
     with plan.workspace.ours(plan.workspace.state_dir()) as server:
         tools = {tool["name"]: tool for tool in server.request("tools/list", {})["tools"]}
     assert set(tools) == _JOB_TOOLS | _COMFYUI_TOOLS | _RUN_TOOLS, sorted(tools)
@@ -83,7 +83,7 @@ def _cost(what: str, tools: list[dict[str, Any]], bar: int) -> Figure:
 
 
 def measure_progress_bar(plan: Plan) -> list[Figure]:
-    """A progress bar, read from the beginning to "the end" page by page."""
+    """Measure a progress bar, read page by page from the beginning until "the end"."""
     program = plan.workspace.file("progress.py")
     with open(program, "w") as file:
         file.write(_PROGRAM)

@@ -1,4 +1,4 @@
-"""A thousand files to ComfyUI, and whoever sends them killed in the middle: each there once, each whole."""
+"""A thousand files to ComfyUI, with senders that are killed in the middle: each file arrives once and whole."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.comfyui_simulator.process import Simulator
 _SIZE = 2**20
 _MEMORY_BAR_MB = 16.0
 
-#: Until that many are there, what sends them is left alone, each time.
+#: The shares of all files at which a sender is killed.
 _KILLS = (0.2, 0.5, 0.8)
 
 _LOOK_AGAIN_S = 0.005
 
 
 def measure_uploads(plan: Plan) -> list[Figure]:
-    """The same files three times by processes that are killed, and to the end by a server whose memory is looked at."""
+    """Upload the same files by three processes that are killed; then by a server, whose memory is measured."""
     count = plan.count(1000, 50)
     paths = _files(plan, count)
     state = plan.workspace.state_dir()
@@ -64,7 +64,7 @@ def _files(plan: Plan, count: int) -> list[str]:
 
 
 def _kill_when(inputs: Path, count: int, state: StateDir, simulator: Simulator, paths: list[str]) -> None:
-    """Have files uploaded by a process that dies when so many are there."""
+    """Upload files by a process that is killed when so many have arrived."""
     environment = {**os.environ, "COMFYUI_PORT": str(simulator.port), "MCP_BG_STATE_DIR": state.path}
     command = [sys.executable, "-m", "mcp_background_job", "comfyui", "upload", *paths]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as sender:

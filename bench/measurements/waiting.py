@@ -1,4 +1,4 @@
-"""From a job's last act to the answer of the call that waits for its end."""
+"""The time from a job's last act to the answer of the call that waits for its end."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bench.workspace import await_runner_end
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.records import Exit
 
-#: The job's last act is to print the time: the shell has become ``date``, which ends right after.
+#: The job's last act is to print the time: the shell becomes ``date``, which ends right after.
 _COMMAND = "sleep 0.1; exec date +%s.%N"
 _BAR_MS = 4.0
 
 
 def measure_waiting(plan: Plan) -> list[Figure]:
-    """How long after the end of a job ``wait_for_job`` has answered."""
+    """Measure how long after a job's end ``wait_for_job`` answers."""
     state = plan.workspace.state_dir()
     until_answer: list[float] = []
     until_recorded: list[float] = []
