@@ -12,7 +12,7 @@ from mcp_background_job.core.text import duration, size
 
 def label(name: str) -> str:
     """Return what people read for a field: its name without its unit."""
-    return re.sub(r"_(bytes|s|at|id)$", "", name).replace("_", " ")
+    return re.sub(r"_(bytes|s|at|id)$", "", name).replace("canceled", "cancelled").replace("_", " ")
 
 
 def value(name: str, known: Any) -> str:

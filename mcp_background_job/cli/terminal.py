@@ -54,12 +54,12 @@ def value(name: str, known: Any) -> str:
 
 def fact(label: str, text: str, width: int) -> None:
     """Write a line of a list of facts: a label in so many columns, and behind it what wraps within its own column."""
-    paragraph(f"{label:{width}}{text}".rstrip(), indent=" " * width)
+    paragraph(f"{label:{width - 1}} {text}".rstrip(), indent=" " * width)
 
 
 def copied(label: str, text: str, width: int) -> None:
     """Write a line of a list of facts that people may copy: as it is, however wide."""
-    line(f"{label:{width}}{text}".rstrip())
+    line(f"{label:{width - 1}} {text}".rstrip())
 
 
 @cache  # once: whoever says what goes on has left that line already

@@ -79,7 +79,7 @@ OPTIONS = {
         *("output_dir", "prompt_timeout_s", "requeue", "restart", "signal", "status", "stdin", "stream", "timeout_s"),
         *("until", "wait_s"),
     )
-} | {"after_seq": "--after"}
+} | {"after_seq": "--after", "prompt_id": "--again"}
 
 # What is quoted is somebody's own, such as the name of a job. Compiled when there is something to say.
 _OWN = r"(?<![\w'\"`/-])"

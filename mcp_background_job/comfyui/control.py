@@ -166,6 +166,7 @@ class ComfyUI:
             self._attempts,
             self.submitter,
             manager,
+            batches=self._batches,
             records=ServerRecords(directory),
             baselines=self._baselines,
             memory=memory,
@@ -209,7 +210,7 @@ class ComfyUI:
         """Tell all parts that the server is a job on another machine, if it is."""
         if isinstance(self.lifecycle, NodeLifecycle):
             job_id = self.endpoint.job_id
-            self.lifecycle.on_node(job_id, self.nodes, self._pools, self._batches)
+            self.lifecycle.on_node(job_id, self.nodes, self._pools)
             self.prompts.runs_as(JobLife(self._manager, job_id))
             self.canceller.runs_as(lambda: JobLife(self._manager, job_id))
 

@@ -19,7 +19,7 @@ from mcp_background_job.web import downloading
 from mcp_background_job.web.calls import Calls
 from mcp_background_job.web.files import INDEX, StaticFile, static_files
 from mcp_background_job.web.guard import HEADERS, Guard
-from mcp_background_job.web.paths import API, ENTER, STATIC, Scope, command_for_link
+from mcp_background_job.web.paths import API, ENTER, PARTS, STATIC, Scope, command_for_link
 from mcp_background_job.web.pictures import pictures_of
 from mcp_background_job.web.session import COOKIE_S, Sessions
 
@@ -43,6 +43,7 @@ class PageApp:
         self._routes = Starlette(
             routes=[
                 Route("/", self._index),
+                *(Route(part, self._part) for part in PARTS),
                 Route(ENTER, self._enter),
                 Route(f"{STATIC}{{path:path}}", self._static),
                 Route(f"{API}call", self._call, methods=["POST"]),
@@ -71,6 +72,9 @@ class PageApp:
 
     async def _index(self, request: Request) -> Response:
         return _file(request, static_files()[INDEX])
+
+    async def _part(self, request: Request) -> Response:
+        return RedirectResponse(f"/#{request.url.path}", 303)
 
     async def _static(self, request: Request) -> Response:
         file = static_files().get(request.path_params["path"])

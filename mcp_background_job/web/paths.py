@@ -14,6 +14,9 @@ STATIC = "/static/"
 #: What needs the cookie.
 API = "/api/"
 
+#: Parts of the page, which stand behind a ``#`` in its address. People type them as paths.
+PARTS = ("/jobs", "/comfyui", "/runs")
+
 #: Browsers leave this port out.
 HTTP_PORT = 80
 
@@ -23,7 +26,7 @@ AsgiApp = Callable[[Scope, Any, Any], Awaitable[None]]
 
 def is_of_page(path: str) -> bool:
     """Tell whether a path is one of the page's, where it shares a port with others."""
-    return path in ("/", ENTER) or path.startswith((STATIC, API))
+    return path in ("/", ENTER, *PARTS) or path.startswith((STATIC, API))
 
 
 def link_of(port: int, code: str, host: str = "127.0.0.1") -> str:

@@ -63,11 +63,16 @@ class CommandLine:
         return cast("dict[str, Any]", self.json("status", job_id))
 
     def open(
-        self, *arguments: str, stdin: Any = subprocess.PIPE, stdout: Any = subprocess.PIPE, cwd: Path | None = None
+        self,
+        *arguments: str,
+        stdin: Any = subprocess.PIPE,
+        stdout: Any = subprocess.PIPE,
+        stderr: Any = subprocess.PIPE,
+        cwd: Path | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start a command that is talked to while it runs."""
         child = subprocess.Popen(
-            self.argv(*arguments), env=self.environment, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, cwd=cwd
+            self.argv(*arguments), env=self.environment, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd
         )
         self.children.append(child)
         return child
@@ -98,12 +103,12 @@ def line_of(stream: Any) -> bytes:
     return cast("bytes", stream.readline())
 
 
-def on_terminal(cli: CommandLine, *arguments: str) -> tuple[Any, int]:
-    """Start a command whose stdout is a terminal; returns it and our end of the terminal."""
+def on_terminal(cli: CommandLine, *arguments: str, stderr: bool = False) -> tuple[Any, int]:
+    """Start a command whose stdout, and stderr if asked for, is a terminal; returns it and our end of the terminal."""
     ours, theirs = pty.openpty()
     cli.environment |= {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
     cli.environment.pop("NO_COLOR", None)
-    child = cli.open(*arguments, stdout=theirs)
+    child = cli.open(*arguments, stdout=theirs, stderr=theirs if stderr else subprocess.PIPE)
     os.close(theirs)
     return child, ours
 

@@ -56,7 +56,7 @@ def test_no_text_of_anybody_is_taken_for_more_than_a_text(
     renderer.batch([graphs.output(), graphs.output()], hostile("batch"))
 
     open_at("/comfyui")
-    queue, made = view.get_by_role("region", name="Queue"), view.get_by_role("region", name="Made")
+    queue, made = view.get_by_role("region", name="Queue"), view.get_by_role("region", name="Results")
     queue.get_by_text(hostile("node"), exact=True).first.wait_for(state="attached")
     queue.get_by_role("link", name=hostile("waits"), exact=True).wait_for()
     queue.get_by_role("link", name=hostile("batch"), exact=True).first.wait_for()

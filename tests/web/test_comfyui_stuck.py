@@ -67,7 +67,7 @@ def test_a_wedge_is_told_with_its_evidence_and_a_restart_says_what_it_costs(
     wedge.get_by_role("button", name="Restart ComfyUI…").press("Enter")
     question.get_by_role("button", name="Restart", exact=True).press("Enter")
     wedge.wait_for(state="detached")
-    made = view.get_by_role("region", name="Made").locator("li", has_text="waits behind it")
+    made = view.get_by_role("region", name="Results").locator("li", has_text="waits behind it")
     made.get_by_text("completed").wait_for()
     assert renderer.do(lambda one: one.state_of(waits)) == "completed"
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from mcp_background_job.web.files import static_files
+from mcp_background_job.web.paths import is_of_page
 from tests.web.requests import HEADER, ORIGIN, PORT, Browser
 
 ROUTES = ["/", "/enter", "/static/page.js", "/api/call", "/api/download/log", "/api/picture", "/nothing"]
@@ -58,6 +59,13 @@ async def test_nothing_but_the_static_page_answers_without_the_cookie(browser: B
             assert (answer.status_code, answer.json()["code"]) == (401, "no_session"), (method, path)
     browser.client.cookies.set(browser.sessions.cookie, "made.9999999999.up")
     assert (await browser.post("about")).status_code == 401
+
+
+@pytest.mark.parametrize("part", ["jobs", "comfyui", "runs"])
+async def test_a_part_that_is_typed_as_a_path_leads_to_the_page(browser: Browser, part: str) -> None:
+    answer = await browser.client.get(f"/{part}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/#/{part}")
+    assert is_of_page(f"/{part}")
 
 
 async def test_a_call_needs_a_header_that_no_form_can_send(browser: Browser) -> None:

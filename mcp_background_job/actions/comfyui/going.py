@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.later import Going
-from mcp_background_job.core.comfyui.batch import TERMINAL
+from mcp_background_job.core.comfyui.batch import TERMINAL, Counts, spoken
 
 #: Statuses of a prompt that has not ended.
 _UNDER_WAY = ("pending", "in_progress")
@@ -27,7 +27,6 @@ def of_batch(known: Facts) -> Going | None:
     """Return how a batch is going, from its report; ``None`` if it has ended."""
     if known["status"] in TERMINAL:
         return None
-    counts = known["counts"]
-    done = f"{known['total'] - counts['pending'] - counts['running']} of {known['total']} done"
+    over = Counts(**known["counts"]).in_words
     running = [row["progress"] for row in known.get("running_prompts", []) if "progress" in row]
-    return Going(doing="; ".join(filter(None, [f"{known['status']}: {done}", *running, known.get("trouble")])))
+    return Going(doing="; ".join(filter(None, [f"{spoken(known['status'])}: {over}", *running, known.get("trouble")])))

@@ -113,7 +113,7 @@ class Queueing:
         match action:
             case "cancel":
                 canceling = batches.cancel(batch_id, by=caller.client, interrupt=request.interrupt)
-                return queue_report.of_canceled_batch(await caller.wait_for(canceling, "canceling", CANCEL_S))
+                return queue_report.of_canceled_batch(await caller.wait_for(canceling, "cancelling", CANCEL_S))
             case "pause":
                 view = await batches.pause(batch_id)
             case "resume":

@@ -60,7 +60,7 @@ class Submit:
     front: Annotated[bool, Field(description="before all pending ones")] = False
     max_queued: Annotated[int, Field(description="batch: prompts in ComfyUI's queue at once")] = 2
     prompt_timeout_s: Annotated[float | None, Field(description="batch: stop a prompt that runs longer")] = None
-    restart_if_wedged: Annotated[bool, Field(description="batch: restart ComfyUI where that takes it")] = False
+    restart_if_wedged: Annotated[bool, Field(description="batch: restart ComfyUI if that fails")] = False
     expect: Annotated[int | None, Field(description="batch: how many prompts that makes, above 1000")] = None
     wait_s: Annotated[float, Field(description="wait this long for the end (max 50)")] = 2
 

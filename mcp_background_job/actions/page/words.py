@@ -28,8 +28,8 @@ BUTTONS = {
     "comfyui_cancel_job": "“Cancel”",
     "comfyui_cancel_queued_job": "“Cancel”",
     "comfyui_batch": "the buttons of the batch",
-    "comfyui_jobs": "the list “Made”",
-    "comfyui_errors": "the list “Made”",
+    "comfyui_jobs": "the list “Results”",
+    "comfyui_errors": "the list “Results”",
     "comfyui_models": "mcp-background-job comfyui models",
     "comfyui_nodes": "mcp-background-job comfyui nodes",
     "comfyui_session": "“Session”",
@@ -51,6 +51,7 @@ BUTTONS = {
 
 #: The button or option for each argument that a sentence names by itself.
 _CHOICES = {
+    'comfyui_submit(prompt_id="ID")': "mcp-background-job comfyui submit --again ID",
     'requeue="none"': "“submit nothing again”",
     'requeue="pending"': "“submit again what waits”",
     'requeue="all"': "“submit again all”",
@@ -61,7 +62,7 @@ _CHOICES = {
 # Quoted words, such as the name of a job, are not ours. Patterns are compiled when there is a sentence to change.
 _OWN = r"(?<![\w'\"`/=-])"
 _CALL = rf"{_OWN}({'|'.join(BUTTONS)})\b(?:\([^()]*\))?(?: with \w+=\w+)?"
-_CHOICE = rf"{_OWN}({'|'.join(_CHOICES)})"
+_CHOICE = rf"{_OWN}({'|'.join(map(re.escape, _CHOICES))})"
 
 # The options for starting a job become those of the command line: a page starts no jobs.
 _OPTION = rf'{_OWN}(stdin|leftovers)="(\w+)"(?: or "(\w+)")?'
@@ -69,9 +70,9 @@ _OPTION = rf'{_OWN}(stdin|leftovers)="(\w+)"(?: or "(\w+)")?'
 
 def pressed(sentence: str) -> str:
     """Return a sentence with buttons, or commands to type, in place of tools and their arguments."""
-    named = re.sub(_CALL, lambda call: BUTTONS[call[1]], sentence)
-    chosen = re.sub(_CHOICE, lambda choice: _CHOICES[choice[1]], named)
-    return re.sub(_OPTION, _typed, chosen)
+    chosen = re.sub(_CHOICE, lambda choice: _CHOICES[choice[1]], sentence)
+    named = re.sub(_CALL, lambda call: BUTTONS[call[1]], chosen)
+    return re.sub(_OPTION, _typed, named)
 
 
 def _typed(option: re.Match[str]) -> str:

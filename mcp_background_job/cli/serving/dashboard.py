@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.parameter import named
+from mcp_background_job.cli.wording import PROGRAM
 from mcp_background_job.config import load_settings
 
 #: What a link is worth.
@@ -30,11 +32,15 @@ def dashboard(
         link: Serve nothing; print another link to the page that is served at the port, such as by serve --http.
     """
     settings = load_settings()
-    from mcp_background_job.web.serve import another_link, serve_page  # noqa: PLC0415  only this command needs it
+    from mcp_background_job.web.serve import PORT, another_link, serve_page  # noqa: PLC0415  only this command needs it
 
     def tell(to_page: str) -> None:
         terminal.line(to_page)
         terminal.flush()
+        if port is None and not link and urlsplit(to_page).port != PORT:
+            terminal.say(
+                f"port {PORT} is taken, most likely by a dashboard: {PROGRAM} dashboard --link prints a link to it"
+            )
         terminal.say(_ONCE if link else f"{_ONCE}; Ctrl-C ends the dashboard, and no job")
         if _is_wanted() if open_ is None else open_:
             import webbrowser  # noqa: PLC0415  see above

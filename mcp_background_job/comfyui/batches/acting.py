@@ -43,7 +43,7 @@ class Acting:
         """Cancel a batch: prompts that have not run are dropped; the running one finishes, or is interrupted."""
         batch = await self._looking.get(batch_id)
         if batch.ended_at is not None:
-            detail = "it had ended already; nothing was canceled"
+            detail = "it had ended already; nothing was cancelled"
             return CanceledBatch(replace(await self._looking.view(batch_id), detail=detail))
         # First of all: whatever happens to this process, nothing that is not being sent now will be sent.
         pending = await lanes.journal(self._batches.request_cancel, batch_id, by=by, at=time.time())
@@ -106,7 +106,7 @@ class Acting:
         # The feeder is suspended or starved. Its successor finds out what became of the prompt, and does not send it
         # later.
         for one in await self._senders(batch):
-            await one.feeders.stop(one.endpoint.url, "a batch is canceled")
+            await one.feeders.stop(one.endpoint.url, "a batch is cancelled")
             await one.feeders.ensure(one.endpoint.url)
         await is_sent(is_sending)
 
@@ -176,7 +176,7 @@ class Acting:
 
     def _check_goes_on(self, batch: Batch, what: str) -> None:
         if batch.ended_at is not None or batch.cancel_requested:
-            how = "is over" if batch.ended_at is not None else "is being canceled"
+            how = "is over" if batch.ended_at is not None else "is being cancelled"
             raise InvalidRequestError(f"batch {batch.batch_id} {how}, and cannot be {what}")
 
     async def retry_failed(self, batch_id: str, *, session_id: str | None = None) -> BatchView:
@@ -184,7 +184,8 @@ class Acting:
         batch = await self._looking.get(batch_id)
         if batch.cancel_requested:
             raise InvalidRequestError(
-                f"batch {batch_id} was canceled, and runs nothing more: submit what you need as a new batch"
+                f"batch {batch_id} was cancelled, and runs nothing more: submit what you need as a new batch, or one "
+                'of its prompts with comfyui_submit(prompt_id="ID")'
             )
         failed = await lanes.journal(self._batches.failed, batch_id)
         if not failed:

@@ -28,6 +28,9 @@ from mcp_background_job.registry.journal_base import Journal
 _LATE_S = 1.5
 _LATE_LOOK_S = 0.1
 
+#: The reason of a prompt of a cancelled batch that its server has taken along.
+_BATCH_CANCELLED = "its batch was cancelled, and ComfyUI ended before it did"
+
 #: Prints a line about an event.
 Say = Callable[[str], None]
 
@@ -62,6 +65,8 @@ class Sent:
         self.running_since: dict[str, float] = {}
         #: The prompts that ran when the server ended earlier. Nothing is sent beside them.
         self.suspects: set[str] = set()
+        #: The batches that were cancelled at the last look.
+        self._cancelled: set[str] = set()
         #: At the last look, others' prompts came before all of ours.
         self._is_behind_others = False
         #: Since when the server was never out of reach (seconds since the epoch).
@@ -90,6 +95,7 @@ class Sent:
     async def look(self, server: str, batches: Mapping[str, Batch]) -> None:
         """Find out where every prompt is that this feeder or an earlier one sent."""
         sent = await lanes.journal(self._at_server, server, list(batches))
+        self._cancelled = {batch_id for batch_id, batch in batches.items() if batch.cancel_requested}
         before, self.prompts = self.prompts, {}
         for submission in sent:
             if submission.prompt_id in before:
@@ -99,12 +105,7 @@ class Sent:
         if not sent:
             return
         queue = await self._client.queue()
-        gone: list[Submission] = []
-        for submission in sent:
-            batch = batches.get(submission.batch_id or "")
-            if await self._has_gone(submission, queue, is_canceled=batch is not None and batch.cancel_requested):
-                gone.append(submission)
-        await self.judge(gone)
+        await self.judge([submission for submission in sent if await self._has_gone(submission, queue)])
         self._is_behind_others = self._others_come_first(queue)
         await self._witness.began(self._running())
 
@@ -121,7 +122,7 @@ class Sent:
         here = [one for one in of_batches if one.server == server]  # a pool's batch has prompts at other members too
         return sorted(singles + here, key=_as_they_run)
 
-    async def _has_gone(self, submission: Submission, queue: Queue, *, is_canceled: bool) -> bool:
+    async def _has_gone(self, submission: Submission, queue: Queue) -> bool:
         """Do what is due for a prompt; returns whether its server has ended and taken it along."""
         prompt_id = submission.prompt_id
         place, finished = await self._place(submission, queue)
@@ -137,7 +138,8 @@ class Sent:
         match fate:
             case Fate.KEEP:
                 await self._keep(submission, queue)
-                if is_canceled and place is Place.PENDING:  # the canceller died, or got no answer
+                # The canceller died, or got no answer.
+                if submission.batch_id in self._cancelled and place is Place.PENDING:
                     await self._canceller.cancel_pending(prompt_id)
             case Fate.SETTLE:
                 await self._settled(finished)
@@ -233,6 +235,9 @@ class Sent:
             if end is not None and await self._witness.is_poison(prompt_id):
                 await self._acquit(prompt_id)
                 await self._end(prompt_id, End.FAILED, f"{RAN}, for the second time: {end.text}")
+                continue
+            if submission.batch_id in self._cancelled:
+                await self._end(prompt_id, End.CANCELLED, _BATCH_CANCELLED)
                 continue
             if end is None and submission.batch_id is None and submission.stage is Stage.SENDING:
                 await self.take_back(submission)

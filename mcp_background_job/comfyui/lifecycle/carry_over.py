@@ -15,13 +15,22 @@ from mcp_background_job.core.comfyui.submission import End, Submission
 from mcp_background_job.core.text import duration, one_line
 from mcp_background_job.errors import UnreachableError, WouldLoseError
 from mcp_background_job.executors import lanes
+from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal_base import Journal
 from mcp_background_job.registry.seen import SeenQueue
 
 Requeue = Literal["none", "pending", "all"]
 
-#: Said if prompts were lost although they could have been submitted again.
-DEFAULT = 'by default (requeue="none") nothing is submitted again; requeue="pending" or "all" would have done it'
+#: How a lost prompt is submitted again afterwards.
+SUBMIT_AGAIN = 'comfyui_submit(prompt_id="ID") submits a lost prompt again'
+
+#: Why prompts were lost, by which ones were to be submitted again. With "all", only those without a workflow are.
+_WHY_LOST: dict[Requeue, str] = {
+    "none": f'by default (requeue="none") nothing is submitted again; requeue="pending" or "all" would have done it. '
+    f"{SUBMIT_AGAIN}",
+    "pending": f'requeue="pending" does not submit the running prompt again. {SUBMIT_AGAIN}',
+    "all": "the workflow of a lost prompt is not known, so it cannot be submitted again",
+}
 
 #: The most prompts that a question to a person names, and the characters of a note.
 _MAX_TOLD = 5
@@ -31,6 +40,7 @@ _NOTE = 60
 UNSEEN = "unseen"
 
 _REASON = "ComfyUI was stopped before it ended, and a restart empties its queue"
+_BATCH_CANCELLED = "its batch was cancelled, and ComfyUI was stopped before it ended"
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,7 @@ class Luggage:
         running: the running prompts.
         pending: the waiting ones, in order.
         of_batches: running or pending prompts that their batches submit again by themselves.
+        cancelled: running or pending prompts of cancelled batches, which nobody submits again.
         is_guess: whether the server did not answer. These are then the journal's prompts without an end, and the queue
             as it was last seen; if it was never seen, the first prompt counts as the running one.
         seen_at: when the queue was last seen (seconds since the epoch), if the server did not answer and somebody has
@@ -50,6 +61,7 @@ class Luggage:
     running: tuple[Submission, ...] = ()
     pending: tuple[Submission, ...] = ()
     of_batches: tuple[Submission, ...] = ()
+    cancelled: tuple[Submission, ...] = ()
     is_guess: bool = False
     seen_at: float | None = None
 
@@ -72,11 +84,23 @@ class Carried:
     refused: dict[str, str]
 
 
-async def pack(journal: Journal, server: str, queue: Queue | None, seen: SeenQueue | None = None) -> Luggage:
+async def pack(
+    journal: Journal, batches: SqliteBatches, server: str, queue: Queue | None, seen: SeenQueue | None = None
+) -> Luggage:
     """Journal a server's prompts, and return them; if it does not answer, those that it had when it was last seen."""
-    if queue is None:
-        return await _remembered(journal, server, seen)
+    luggage = await (_remembered(journal, server, seen) if queue is None else _there(journal, server, queue))
+    cancelled = await lanes.journal(_of_cancelled, batches, luggage.of_batches)
+    going_on = tuple(entry for entry in luggage.of_batches if entry not in cancelled)
+    return replace(luggage, of_batches=going_on, cancelled=cancelled)
 
+
+def _of_cancelled(batches: SqliteBatches, entries: tuple[Submission, ...]) -> tuple[Submission, ...]:
+    known = {batch_id: batches.get(batch_id) for batch_id in {entry.batch_id for entry in entries} if batch_id}
+    cancelled = {batch_id for batch_id, batch in known.items() if batch is not None and batch.cancel_requested}
+    return tuple(entry for entry in entries if entry.batch_id in cancelled)
+
+
+async def _there(journal: Journal, server: str, queue: Queue) -> Luggage:
     def entries() -> tuple[list[Submission], list[Submission]]:
         running, pending = (
             [journal.get(item.prompt_id) or stranger_of(item, server) for item in items]
@@ -119,9 +143,8 @@ def told(luggage: Luggage) -> str:
         return ""
     if luggage.seen_at is not None:
         return (
-            f"ComfyUI gave no answer, so its queue is taken as it was last seen, "
-            f"{duration(time.time() - luggage.seen_at)} ago. Prompts that others have submitted since are lost and "
-            "unknown; prompts that have ended since may run again"
+            f"ComfyUI gave no answer, and its queue was last seen {duration(time.time() - luggage.seen_at)} ago: "
+            "prompts that others have submitted since are lost and unknown; those that have ended since may run again"
         )
     guess = "; the first prompt without an end in the journal is taken for the running one" if luggage.all else ""
     return f"ComfyUI gave no answer, and its queue was never seen: what else was lost is unknown{guess}"
@@ -186,9 +209,21 @@ async def take_back(journal: Journal, entries: Iterable[Submission]) -> None:
 
 
 async def leave_behind(journal: Journal, luggage: Luggage) -> None:
-    """Mark all prompts as lost with their server; those to be submitted again, or with a batch, run again."""
-    ids = [entry.prompt_id for entry in (*luggage.all, *luggage.of_batches)]
-    await lanes.journal(journal.ended, ids, End.LOST, at=time.time(), reason=_REASON)
+    """Mark all prompts as lost with their server; those to be submitted again, or with a batch, run again.
+
+    Prompts of a cancelled batch are marked as cancelled.
+    """
+    now = time.time()
+    lost = [entry.prompt_id for entry in (*luggage.all, *luggage.of_batches)]
+    cancelled = [entry.prompt_id for entry in luggage.cancelled]
+    await lanes.journal(journal.ended, lost, End.LOST, at=now, reason=_REASON)
+    await lanes.journal(journal.ended, cancelled, End.CANCELLED, at=now, reason=_BATCH_CANCELLED)
+
+
+def why_lost(luggage: Luggage, requeue: Requeue, again: Iterable[Submission]) -> str:
+    """Return why prompts are lost, and how to submit one again; empty if none is lost."""
+    carried = [entry.prompt_id for entry in again]
+    return "" if all(entry.prompt_id in carried for entry in luggage.all) else _WHY_LOST[requeue]
 
 
 async def requeue_wanted(journal: Journal, submitter: Submitter, client: Client) -> Carried:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from mcp_background_job.comfyui.lifecycle import carry_over
 from mcp_background_job.comfyui.lifecycle.carry_over import Luggage
 from mcp_background_job.comfyui.process.process import ServerProcess
@@ -17,7 +19,11 @@ from mcp_background_job.errors import LifecycleError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.processes.listeners import listener_on
 from mcp_background_job.processes.portrait import Portrait
+from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal_base import Journal
+
+#: What is to be done to the process.
+Action = Literal["stop", "restart"]
 
 #: Seconds. A forced restart assumes that something is wrong; a server that is not wedged answers in milliseconds.
 _FORCED_LOOK_S = 0.8
@@ -25,8 +31,15 @@ _FORCED_LOOK_S = 0.8
 #: Characters of a command in a refusal.
 _COMMAND_LENGTH = 200
 
-#: What happens to prompts, and the default.
-_REQUEUE = 'requeue="pending" submits the pending ones again, "all" the running one too; by default they are lost'
+#: What to do about a refusal. Only a restart submits prompts again.
+_FORCE: dict[Action, str] = {
+    "stop": "force=true goes ahead, and loses them",
+    "restart": 'force=true goes ahead. requeue="pending" submits the pending ones again, "all" the running one too; by '
+    "default they are lost",
+}
+
+#: The same if nothing but prompts of batches is cut off.
+_FORCE_BATCHES = "force=true goes ahead"
 
 #: The most prompts that a refusal names.
 _MAX_LISTED = 5
@@ -35,9 +48,12 @@ _MAX_LISTED = 5
 class Checks:
     """Looks at a server before anything is done to its process."""
 
-    def __init__(self, client: Client, journal: Journal, records: ServerRecords, memory: QueueMemory) -> None:
+    def __init__(
+        self, client: Client, journal: Journal, batches: SqliteBatches, records: ServerRecords, memory: QueueMemory
+    ) -> None:
         """Takes its parts."""
         self._memory = memory
+        self._batches = batches
         self._client = client
         self._journal = journal
         self._records = records
@@ -80,7 +96,7 @@ class Checks:
                 "tunnel or proxy, and can be stopped and restarted only there. Nothing was ended"
             )
 
-    async def look_before(self, process: ServerProcess, *, force: bool) -> Luggage:
+    async def look_before(self, process: ServerProcess, *, force: bool, action: Action) -> Luggage:
         """Return what would be lost; refuses if anything would be, or if that is unknown, unless forced."""
         queue: Queue | None = None
         trouble: UnreachableError | None = None
@@ -92,26 +108,42 @@ class Checks:
         else:
             await self._check_is_the_server(process)
         seen = await self._memory.last(process) if queue is None else None
-        luggage = await carry_over.pack(self._journal, self._endpoint.url, queue, seen)
+        luggage = await carry_over.pack(self._journal, self._batches, self._endpoint.url, queue, seen)
         if force:
             return luggage
         if trouble:
             raise LifecycleError(
                 f"what would be lost is unknown: {trouble}. The journal and the last look at its queue have "
-                f"{len(luggage.all)} prompts without an end{_listed(luggage.all)}. force=true goes ahead; "
-                f"{_REQUEUE}"
+                f"{len(luggage.all)} prompts without an end{_listed(luggage.all)}. {_FORCE[action]}"
             )
-        if luggage.all:
-            raise LifecycleError(
-                f"ComfyUI is busy: {len(luggage.running)} running{_listed(luggage.running)}, {len(luggage.pending)} "
-                f"pending{_listed(luggage.pending)} would be lost. force=true goes ahead; {_REQUEUE}"
-            )
-        if luggage.of_batches:
-            raise LifecycleError(
-                f"ComfyUI is busy: {len(luggage.of_batches)} prompts of batches{_listed(luggage.of_batches)} would be "
-                "cut off, and begun anew by their batches afterwards. force=true goes ahead"
-            )
+        check_idle(luggage, action)
         return luggage
+
+
+def check_idle(luggage: Luggage, action: Action) -> None:
+    """Refuse to cut off prompts.
+
+    Raises:
+        LifecycleError: there are prompts; the message names them, and says what becomes of each kind.
+    """
+    alone = [
+        f"{len(entries)} {place}{_listed(entries)}"
+        for place, entries in (("running", luggage.running), ("pending", luggage.pending))
+        if entries
+    ]
+    parts = [
+        f"{', '.join(alone)} would be lost" if alone else "",
+        _of_batches("batches", luggage.of_batches, "would be cut off, and run again"),
+        _of_batches("cancelled batches", luggage.cancelled, "would be cut off, and not run again"),
+    ]
+    if any(parts):
+        told = "; ".join(filter(None, parts))
+        raise LifecycleError(f"ComfyUI is busy: {told}. {_FORCE[action] if alone else _FORCE_BATCHES}")
+
+
+def _of_batches(kind: str, entries: tuple[Submission, ...], fate: str) -> str:
+    count = f"{len(entries)} prompt{'' if len(entries) == 1 else 's'}"
+    return f"{count} of {kind}{_listed(entries)} {fate}" if entries else ""
 
 
 async def _looks_like_comfyui(portrait: Portrait) -> bool:

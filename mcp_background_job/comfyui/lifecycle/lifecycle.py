@@ -36,6 +36,7 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, Again, StartRequest
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.registry.attempts import SqliteAttempts
+from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal_base import Journal
 
 #: Lines of output that show why a start failed.
@@ -53,6 +54,7 @@ class Lifecycle:
         submitter: Submitter,
         manager: JobManager,
         *,
+        batches: SqliteBatches,
         records: ServerRecords,
         baselines: Baselines,
         memory: QueueMemory,
@@ -65,10 +67,11 @@ class Lifecycle:
         self._attempts = attempts
         self._submitter = submitter
         self._manager = manager
+        self._batches = batches
         self._records = records
         self._settings = settings
         self.job = ServerJob(client, manager, records, baselines, settings)
-        self._checks = Checks(client, journal, records, memory)
+        self._checks = Checks(client, journal, batches, records, memory)
         self._memory = memory
         self._others = OtherRestarts(client, manager)
         self._lock_path = lock_path
@@ -109,7 +112,7 @@ class Lifecycle:
             if process is None:
                 await self._checks.check_nobody_else_listens()
                 return replace(await self.job.stop_without_port(client), took_s=time.monotonic() - began)
-            luggage = await self._checks.look_before(process, force=force)
+            luggage = await self._checks.look_before(process, force=force, action="stop")
             supervisor = who_supervises(process.portrait, my_uid=os.getuid())
             if supervisor:
                 raise LifecycleError(f"{told(supervisor)}, which would start it again or must stop it: stop it there")
@@ -122,6 +125,7 @@ class Lifecycle:
             outcome,
             lost=_ids(luggage.all),
             of_batches=_ids(luggage.of_batches),
+            cancelled=_ids(luggage.cancelled),
             detail="; ".join(filter(None, [outcome.detail, carry_over.told(luggage)])),
             took_s=time.monotonic() - began,
         )
@@ -147,14 +151,14 @@ class Lifecycle:
             if process is None:
                 await self._checks.check_nobody_else_listens()
                 seen = await self._memory.last(None)
-                luggage = await carry_over.pack(self._journal, self._endpoint.url, None, seen)
+                luggage = await carry_over.pack(self._journal, self._batches, self._endpoint.url, None, seen)
                 if seen is None and not luggage.all:  # as far as anybody knows, there was no prompt to lose
                     luggage = Luggage()
                 startup = await self.job.startup()
                 again = await self._wish(luggage, requeue)
                 ended = Outcome("not_running")
             else:
-                luggage = await self._checks.look_before(process, force=force)
+                luggage = await self._checks.look_before(process, force=force, action="restart")
                 carry_over.check_agreed(luggage, requeue, agreed)
                 supervisor = who_supervises(process.portrait, my_uid=os.getuid())
                 if supervisor or self._settings.restart_command:
@@ -167,7 +171,7 @@ class Lifecycle:
                 ended = await self.job.end(process, client, "restart_comfyui")
             await carry_over.leave_behind(self._journal, luggage)
             outcome = await self.job.launch(startup, client, deadline, afresh=True)
-            outcome = await self._carry(outcome, luggage, again)
+            outcome = await self._carry(outcome, luggage, again, requeue)
         status = "restarted" if process and outcome.status == "started" else outcome.status
         return replace(
             outcome,
@@ -184,7 +188,7 @@ class Lifecycle:
             LifecycleError: the process that answers there is not ours to restart.
         """
         process = await self._process()
-        return await self._checks.look_before(process, force=True) if process else Luggage()
+        return await self._checks.look_before(process, force=True, action="restart") if process else Luggage()
 
     async def restart_after(self, job_id: str, *, client: str, wait_s: float) -> Outcome:
         """End ComfyUI, and have it run again once the job that this process is part of has completed.
@@ -201,7 +205,7 @@ class Lifecycle:
             process = await self._process()
             if process is None:
                 return Outcome("not_running")
-            luggage = await self._checks.look_before(process, force=True)
+            luggage = await self._checks.look_before(process, force=True, action="restart")
             supervisor = who_supervises(process.portrait, my_uid=os.getuid())
             if supervisor or self._settings.restart_command:
                 return await self._restart_by_others(
@@ -233,6 +237,8 @@ class Lifecycle:
 
     async def last_job(self, process: ServerProcess | None) -> Job | None:
         """Return the job that a process is part of; without a process, the job that last ran ComfyUI here."""
+        if not self._endpoint.is_local:  # a job of this machine may have the same port
+            return None
         return await self.job.of(process) if process else await self.job.named_job()
 
     async def _wish(self, luggage: Luggage, requeue: Requeue) -> list[Submission]:
@@ -280,13 +286,18 @@ class Lifecycle:
             )
         return await lanes.scan(ServerProcess.find, self._endpoint)
 
-    async def _carry(self, outcome: Outcome, luggage: Luggage, again: list[Submission]) -> Outcome:
+    async def _carry(self, outcome: Outcome, luggage: Luggage, again: list[Submission], requeue: Requeue) -> Outcome:
         """Submit the chosen prompts again, now or later; the outcome says what became of each prompt."""
         wished = _ids(again)
         lost = tuple(prompt_id for prompt_id in _ids(luggage.all) if prompt_id not in wished)
-        default = carry_over.DEFAULT if lost and not again else ""
-        detail = "; ".join(filter(None, [outcome.detail, carry_over.told(luggage), default]))
-        outcome = replace(outcome, lost=lost, of_batches=_ids(luggage.of_batches), detail=detail)
+        why_lost = carry_over.why_lost(luggage, requeue, again)
+        outcome = replace(
+            outcome,
+            lost=lost,
+            of_batches=_ids(luggage.of_batches),
+            cancelled=_ids(luggage.cancelled),
+            detail="; ".join(filter(None, [outcome.detail, carry_over.told(luggage), why_lost])),
+        )
         if not again:
             return outcome
         if outcome.status != "started":
@@ -344,7 +355,7 @@ class Lifecycle:
             return replace(await self._not_back(outcome, job, luggage, again), took_s=time.monotonic() - began)
         await carry_over.leave_behind(self._journal, luggage)
         process = await self._process()
-        outcome = await self._carry(replace(outcome, pid=process.pid if process else None), luggage, again)
+        outcome = await self._carry(replace(outcome, pid=process.pid if process else None), luggage, again, requeue)
         return replace(outcome, status="restarted", took_s=time.monotonic() - began)
 
     async def _not_back(self, outcome: Outcome, job: Job | None, luggage: Luggage, again: list[Submission]) -> Outcome:

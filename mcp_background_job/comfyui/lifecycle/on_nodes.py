@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from mcp_background_job.comfyui.lifecycle import carry_over
 from mcp_background_job.comfyui.lifecycle.carry_over import Luggage, Requeue
+from mcp_background_job.comfyui.lifecycle.checks import Action, check_idle
 from mcp_background_job.comfyui.lifecycle.lifecycle import Lifecycle
 from mcp_background_job.comfyui.lifecycle.outcome import Outcome
 from mcp_background_job.comfyui.lifecycle.server_job import GRACE_S
@@ -30,7 +31,6 @@ from mcp_background_job.executors.forward import Forwarding
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, StartRequest
 from mcp_background_job.jobs.waiting.wait import WaitRequest
-from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.pools import SqlitePools
 
 #: Ports that systems do not give to outgoing connections, and that other programs rarely use (Linux: those from 32768).
@@ -147,23 +147,23 @@ class NodeServers:
 class NodeLifecycle(Lifecycle):
     """Acts on one ComfyUI that runs as a job on another machine."""
 
-    def on_node(self, job_id: str, servers: NodeServers, pools: SqlitePools, batches: SqliteBatches) -> None:
-        """Takes its job, the starter of other jobs, and the tables of pools and batches."""
+    def on_node(self, job_id: str, servers: NodeServers, pools: SqlitePools) -> None:
+        """Takes its job, the starter of other jobs, and the table of pools."""
         self._job_id = job_id
         self._servers = servers
         self._pools = pools
-        self._batches = batches
 
     async def stop(self, *, client: str, force: bool, agreed: frozenset[str] | None = None) -> Outcome:
         """End it with everything that it started; see ``Lifecycle.stop``."""
         began = time.monotonic()
         async with self.alone("stop"):
-            luggage = await self._end(client, "stop_comfyui", force=force, requeue="none", agreed=agreed)
+            luggage = await self._end(client, "stop_comfyui", "stop", force=force, requeue="none", agreed=agreed)
         return Outcome(
             "stopped",
             job_id=self._job_id,
             lost=tuple(entry.prompt_id for entry in luggage.all),
             of_batches=tuple(entry.prompt_id for entry in luggage.of_batches),
+            cancelled=tuple(entry.prompt_id for entry in luggage.cancelled),
             detail=carry_over.told(luggage),
             took_s=time.monotonic() - began,
         )
@@ -177,20 +177,22 @@ class NodeLifecycle(Lifecycle):
         if spec is None or not spec.on:
             raise LifecycleError(f"nothing says where job {self._job_id} ran: start another with start_comfyui(on=...)")
         async with self.alone("restart"):
-            luggage = await self._end(client, "restart_comfyui", force=force, requeue=requeue, agreed=agreed)
+            luggage = await self._end(client, "restart_comfyui", "restart", force=force, requeue=requeue, agreed=agreed)
             outcome = await self._servers.start(
                 spec.on, client=client, wait_s=max(0.0, began + wait_s - time.monotonic())
             )
         url = endpoint_of_job(outcome.job_id or "", 0).url
         await lanes.journal(self._pools.move_wished, self._endpoint.url, url)
         wished = [entry.prompt_id for entry in await lanes.journal(self._journal.to_requeue, url)]
+        why_lost = carry_over.why_lost(luggage, requeue, [entry for entry in luggage.all if entry.prompt_id in wished])
         return replace(
             outcome,
             status="restarted" if outcome.status == "started" else outcome.status,
             to_requeue=tuple(wished),
             lost=tuple(entry.prompt_id for entry in luggage.all if entry.prompt_id not in wished),
             of_batches=tuple(entry.prompt_id for entry in luggage.of_batches),
-            detail="; ".join(filter(None, [_ANOTHER_JOB, outcome.detail, carry_over.told(luggage)])),
+            cancelled=tuple(entry.prompt_id for entry in luggage.cancelled),
+            detail="; ".join(filter(None, [_ANOTHER_JOB, outcome.detail, carry_over.told(luggage), why_lost])),
             took_s=time.monotonic() - began,
         )
 
@@ -200,7 +202,7 @@ class NodeLifecycle(Lifecycle):
 
     async def stake(self) -> Luggage:
         """Return the prompts that a restart would end, as far as they are known."""
-        return await self._luggage(force=True)
+        return await self._luggage("restart", force=True)
 
     async def last_job(self, process: ServerProcess | None) -> Job | None:  # noqa: ARG002  of another machine
         """Return its job."""
@@ -213,9 +215,9 @@ class NodeLifecycle(Lifecycle):
         raise LifecycleError(f"job {self._job_id} is one ComfyUI: start_comfyui(on=...) starts another")
 
     async def _end(
-        self, client: str, why: str, *, force: bool, requeue: Requeue, agreed: frozenset[str] | None
+        self, client: str, why: str, action: Action, *, force: bool, requeue: Requeue, agreed: frozenset[str] | None
     ) -> Luggage:
-        luggage = await self._luggage(force=force)
+        luggage = await self._luggage(action, force=force)
         carry_over.check_agreed(luggage, requeue, agreed)
         await self._wish(luggage, requeue)
         await self._manager.kill(self._job_id, by=client or why, why=why, grace_s=GRACE_S)
@@ -224,7 +226,7 @@ class NodeLifecycle(Lifecycle):
         await lanes.journal(self._batches.take_back, [entry.prompt_id for entry in luggage.of_batches])
         return luggage
 
-    async def _luggage(self, *, force: bool) -> Luggage:
+    async def _luggage(self, action: Action, *, force: bool) -> Luggage:
         try:
             queue = await self._client.queue()
         except UnreachableError as error:
@@ -232,8 +234,7 @@ class NodeLifecycle(Lifecycle):
                 raise LifecycleError(f"what would be lost is unknown: {error}. force=true goes ahead") from error
             queue = None
         seen = await self._memory.last(None) if queue is None else None
-        luggage = await carry_over.pack(self._journal, self._endpoint.url, queue, seen)
-        if luggage.all and not force:
-            named = ", ".join(entry.prompt_id for entry in luggage.all)
-            raise LifecycleError(f"ComfyUI is busy, and {named} would be lost: force=true goes ahead")
+        luggage = await carry_over.pack(self._journal, self._batches, self._endpoint.url, queue, seen)
+        if not force:
+            check_idle(luggage, action)
         return luggage

@@ -21,6 +21,7 @@ class Outcome:
         to_requeue: prompts that will be submitted again when the server is ready.
         lost: prompts that were lost with the old process.
         of_batches: prompts that were cut off, and that their batches submit again.
+        cancelled: prompts of cancelled batches that were cut off, and that nobody submits again.
         output: the last lines of a ComfyUI that ended while it started.
         detail: what the status alone does not say.
     """
@@ -36,5 +37,6 @@ class Outcome:
     to_requeue: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     of_batches: tuple[str, ...] = ()
+    cancelled: tuple[str, ...] = ()
     output: str = ""
     detail: str = ""

@@ -15,6 +15,7 @@ from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.naming import NO_PROJECT, Asker, of_no_project
 from mcp_background_job.core.states import State
+from mcp_background_job.core.text import one_line
 from mcp_background_job.core.waiting import Kind, Until, Why
 from mcp_background_job.errors import LifecycleError, RelaunchError, SurvivorsError, UnknownJobError, UnreachableError
 from mcp_background_job.executors import lanes
@@ -44,6 +45,23 @@ _LAST_LINES = 25
 #: Restarts in a row after which a failing ComfyUI is left to people: several prompts of a batch may each end it three
 #: times before they are known for it.
 _ATTEMPTS = 30
+
+
+#: What Python says if it lacks what ComfyUI needs.
+_WRONG_PYTHON = ("ModuleNotFoundError", "ImportError")
+
+#: Characters of a command that is told.
+_COMMAND = 200
+
+
+def _how_started(startup: Startup, output: str) -> str:
+    """Say which command failed, and how to give another if its Python is not ComfyUI's."""
+    told = f"It was started as: {one_line(startup.command.removeprefix('exec '), _COMMAND)}"
+    if not any(sign in output for sign in _WRONG_PYTHON):
+        return told
+    return (
+        f'{told}. If that is not the Python of ComfyUI, set COMFYUI_COMMAND, such as "/path/to/venv/bin/python main.py"'
+    )
 
 
 class ServerJob:
@@ -164,7 +182,10 @@ class ServerJob:
         if started.job.state is State.QUEUED:
             detail = "it waits for the end of the job that it was queued behind"
             return Outcome("queued", job_id=started.job.job_id, detail=detail)
-        return await self._await_ready(started.job, deadline)
+        outcome = await self._await_ready(started.job, deadline)
+        if outcome.status == "failed":
+            return replace(outcome, detail=f"{outcome.detail}. {_how_started(startup, outcome.output)}")
+        return outcome
 
     async def launch_after(self, startup: Startup, client: str, job_id: str) -> Job:
         """Have the job started when another has completed: by that job's runner, and so not as a part of it."""

@@ -63,6 +63,8 @@ class Cancelled:
         unsent: how many prompts of ours were canceled before they were sent.
         kept: pending prompts that could not be taken out, each with where it is instead.
         detail: what the verdict alone does not say.
+        suspended_pid: the server's process, if a signal has stopped it.
+        far_host: the server's machine, if it can only be restarted there.
     """
 
     verdict: Verdict
@@ -77,6 +79,8 @@ class Cancelled:
     unsent: int = 0
     kept: tuple[str, ...] = ()
     detail: str = ""
+    suspended_pid: int | None = None
+    far_host: str = ""
 
 
 class Canceller:
@@ -254,6 +258,8 @@ class Canceller:
             interrupts=walk.plan.interrupts,
             took_s=took_s,
             detail=detail,
+            suspended_pid=walk.watch.pid if is_wedged and evidence.is_suspended else None,
+            far_host="" if self._client.endpoint.is_near else self._client.endpoint.host,
         )
 
     async def _hit_instead(self, walk: _Walk, verdict: Verdict) -> str:

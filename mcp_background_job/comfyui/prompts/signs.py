@@ -32,14 +32,14 @@ class Signs:
     """The observed signs.
 
     Attributes:
-        is_suspended: whether a signal has stopped the process.
+        suspended_pid: the server's process, if a signal has stopped it.
         worker_gone: whether a thread from before the running prompt has ended, and no other works.
         quiet_s: seconds since the last report on the running prompt; 0 if unknown.
         output_directory: the directory for outputs.
         room: the free bytes there; ``None`` if unknown.
     """
 
-    is_suspended: bool = False
+    suspended_pid: int | None = None
     worker_gone: bool = False
     quiet_s: float = 0.0
     output_directory: str = ""
@@ -49,8 +49,11 @@ class Signs:
 def told(signs: Signs) -> tuple[str, ...]:
     """Return the trouble in sentences, each with what to do; none if nothing is wrong."""
     sentences: list[str] = []
-    if signs.is_suspended:
-        sentences.append("ComfyUI's process is stopped by a signal: nothing runs until SIGCONT, or restart_comfyui")
+    if signs.suspended_pid is not None:
+        sentences.append(
+            f"ComfyUI's process is stopped by a signal (SIGSTOP or SIGTSTP), and nothing runs: kill -CONT "
+            f"{signs.suspended_pid} lets it go on and loses nothing, restart_comfyui ends it"
+        )
     if signs.worker_gone:
         sentences.append(
             "the thread that runs prompts seems to have ended, and nothing will run: comfyui_cancel_job makes sure, "
@@ -83,7 +86,7 @@ async def seen(
     def look() -> Signs:
         directory = output_directory_of(process.portrait)
         return Signs(
-            is_suspended=activity is not None and activity.state in SUSPENDED,
+            suspended_pid=process.pid if activity and activity.state in SUSPENDED else None,
             worker_gone=_is_worker_gone(process, activity, baselines.get(port), running),
             quiet_s=quiet_s,
             output_directory=directory,

@@ -48,8 +48,15 @@ class Watch:
         """Find the process, and take the first look at it."""
         self._process = await lanes.scan(ServerProcess.find, self._client.endpoint)
         self._window.add(time.monotonic(), await self._activity())
+        is_hidden = self._process is None and self._life is None
+        self.evidence = replace(self.evidence, is_hidden=is_hidden)
         if self._life is not None:
             await self._life.cpu_share()
+
+    @property
+    def pid(self) -> int | None:
+        """The process that served at the beginning, if it can be seen."""
+        return self._process.pid if self._process else None
 
     async def process_gone(self) -> bool | None:
         """Tell whether the process that served at the beginning is gone; ``None`` if that is unknown."""

@@ -9,8 +9,8 @@ from enum import StrEnum
 class Wedge(StrEnum):
     """How a server is stuck."""
 
-    BUSY_STEP = "busy_step"  #: one step keeps working and does not check for the interrupt
-    IDLE_HANG = "idle_hang"  #: one step waits for something, and no thread of the server works
+    BUSY_STEP = "busy_step"  #: one step works, or waits for something that may still come, and did not stop
+    IDLE_HANG = "idle_hang"  #: every thread waits for a lock: the step is deadlocked, and does not end
     WORKER_DEAD = "worker_dead"  #: the thread that runs prompts is gone: nothing will ever run again
     HTTP_DEAD = "http_dead"  #: requests are not answered: the interpreter is held, or the process is suspended
 
@@ -30,6 +30,7 @@ class Evidence:
         progress_moved: whether the prompt's progress moved lately.
         is_suspended: whether a signal has stopped the process.
         is_far: whether it runs on another machine, whose runner reports resource usage but not what threads do.
+        is_hidden: whether nothing of its process can be seen from here.
     """
 
     watched_s: float
@@ -41,6 +42,7 @@ class Evidence:
     progress_moved: bool = False
     is_suspended: bool = False
     is_far: bool = False
+    is_hidden: bool = False
 
 
 #: A computing process uses a larger share of a processor; an idle event loop with a poller uses much less.
@@ -58,8 +60,16 @@ def wedge_of(seen: Evidence) -> Wedge:
         return Wedge.HTTP_DEAD
     if is_worker_dead(seen):
         return Wedge.WORKER_DEAD
-    works = seen.progress_moved or (seen.cpu_share is not None and seen.cpu_share >= _BUSY_SHARE)
-    return Wedge.IDLE_HANG if seen.all_idle and not works else Wedge.BUSY_STEP
+    return Wedge.IDLE_HANG if seen.all_idle and not _works(seen) else Wedge.BUSY_STEP
+
+
+def _works(seen: Evidence) -> bool:
+    return seen.progress_moved or (seen.cpu_share is not None and seen.cpu_share >= _BUSY_SHARE)
+
+
+def _waits_outside(seen: Evidence) -> bool:
+    """Tell whether a thread waits for something other than a lock, while the process hardly computes."""
+    return seen.all_idle is False and seen.cpu_share is not None and not _works(seen)
 
 
 def told(seen: Evidence) -> tuple[str, ...]:
@@ -77,7 +87,14 @@ def told(seen: Evidence) -> tuple[str, ...]:
         sentences.append(f"the process used {100 * seen.cpu_share:.0f} % of a processor over {seen.watched_s:.0f} s")
     if seen.is_far:
         sentences.append("it is on another machine: what its threads do cannot be seen from here")
+    if seen.is_hidden:
+        sentences.append("nothing of its process can be seen from here, so whether the step works or hangs is unknown")
     if seen.all_idle:
-        sentences.append("all its threads only wait: either the step is deadlocked or the worker is dead")
+        sentences.append("all its threads wait for locks: either the step is deadlocked or the worker is dead")
+    if _waits_outside(seen) and wedge_of(seen) is Wedge.BUSY_STEP:
+        sentences.append(
+            "the step hardly computes: it waits for the network, a file, a timer, a subprocess or a driver, which may "
+            "still answer"
+        )
     sentences.append("progress moved meanwhile" if seen.progress_moved else "no progress was seen meanwhile")
     return tuple(sentences)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Protocol
 
-from mcp_background_job.core.comfyui.batch import BatchStatus
+from mcp_background_job.core.comfyui.batch import BatchStatus, spoken
 from mcp_background_job.core.news import Item, Kind
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.news import Found
@@ -75,8 +75,8 @@ def _told(view: BatchView) -> str:
     done = f"{counts.succeeded} of {counts.total} succeeded"
     match view.status:
         case BatchStatus.CANCELED:
-            return f"{label} {'canceled on request' if batch.cancel_requested else 'canceled'}, {done}"
+            return f"{label} {'cancelled on request' if batch.cancel_requested else 'cancelled'}, {done}"
         case BatchStatus.FAILED:
             return f"{label} failed: {counts.failed} of {counts.total}"
         case status:
-            return f"{label} {status}, {done}"
+            return f"{label} {spoken(status)}, {done}"

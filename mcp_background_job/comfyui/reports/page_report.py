@@ -44,9 +44,6 @@ _MAX_STAKES = 5
 #: Said of a prompt that a restart has ended and that will be submitted again.
 _AGAIN = "It is submitted again as soon as ComfyUI answers."
 
-#: The counts of a batch that are shown beside the finished prompts.
-_SAID = ("running", "pending", "failed", "canceled")
-
 #: The option for previews; by default a server sends none.
 _PREVIEWS = "--preview-method"
 
@@ -146,7 +143,7 @@ def _batch(view: BatchView, status: Status) -> Report:
     batch, counts = view.batch, view.counts
     waits = sum(_is_of(prompt, batch.batch_id) for prompt in status.pending)
     counts = replace(counts, pending=counts.pending + waits, running=max(0, counts.running - waits))
-    several = [f"{getattr(counts, name)} {name}" for name in _SAID if getattr(counts, name)]
+    pending = f", {counts.pending} pending" if counts.pending else ""
     return without_none(
         batch_id=batch.batch_id,
         status=str(view.status),
@@ -154,7 +151,7 @@ def _batch(view: BatchView, status: Status) -> Report:
         client=batch.client or None,
         over=counts.ended,
         total=counts.total,
-        told=" · ".join([f"{counts.ended} of {counts.total} over", *several]),
+        told=f"{counts.in_words}{pending}",
         acts=_acts_on(view, counts),
         created_at=batch.created_at,
         is_over=batch.ended_at is not None,
@@ -284,7 +281,8 @@ def of_stake(luggage: Luggage, requeue: Requeue, url: str) -> Report:
         f"Restart ComfyUI at {url}? It is killed with all that it has started, and run again as it was run.",
         f"Lost: {_called(lost)}." if lost else "No prompt that is known is lost.",
         f"Submitted again: {_called(carried)}." if carried else "",
-        f"Begun anew by their batches: {_called(luggage.of_batches)}." if luggage.of_batches else "",
+        f"Cut off, and run again by their batches: {_called(luggage.of_batches)}." if luggage.of_batches else "",
+        f"Cut off with their cancelled batches: {_called(luggage.cancelled)}." if luggage.cancelled else "",
         f"{told(luggage)}." if luggage.is_guess else "",
     ]
     unseen = [UNSEEN] if luggage.is_unseen else []

@@ -13,7 +13,14 @@ from mcp_background_job.comfyui.prompts.catalogue import Explained, Listing, Row
 from mcp_background_job.comfyui.prompts.diagnosis import Missing, advice_for
 from mcp_background_job.comfyui.prompts.history import Cleared
 from mcp_background_job.comfyui.prompts.prompts import Prompt
-from mcp_background_job.comfyui.reports.report import Report, error_of, node_errors_of, progress_of, without_none
+from mcp_background_job.comfyui.reports.report import (
+    Report,
+    error_of,
+    node_errors_of,
+    progress_of,
+    way_out,
+    without_none,
+)
 from mcp_background_job.comfyui.sessions.sessions import SessionList
 from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.core.comfyui.pool import is_pool
@@ -95,7 +102,7 @@ def of_canceled_batch(canceled: CanceledBatch) -> Report:
 
 
 def _what_will_happen(canceled: CanceledBatch) -> str:
-    parts = [f"{canceled.pending} pending prompts were canceled, and nothing more of the batch will be sent"]
+    parts = [f"{canceled.pending} pending prompts were cancelled, and nothing more of the batch will be sent"]
     parts += [_how_interrupted(one) for one in canceled.interrupted]
     if canceled.running and not canceled.interrupted:
         running = ", ".join(canceled.running)
@@ -108,8 +115,7 @@ def _what_will_happen(canceled: CanceledBatch) -> str:
 
 def _how_interrupted(one: Cancelled) -> str:
     if one.verdict is Verdict.WEDGED:
-        restart = 'restart_comfyui(force=true, requeue="pending")'
-        return f"{one.prompt_id} resists the interrupt: only {restart} ends it for certain"
+        return f"{one.prompt_id} resists the interrupt ({one.wedge}). {way_out(one)}"
     return f"{one.prompt_id}, which ran, was to be stopped: {one.verdict}"
 
 

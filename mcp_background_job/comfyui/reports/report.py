@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mcp_background_job.comfyui.batches.batch_view import BatchView
+from mcp_background_job.comfyui.lifecycle.carry_over import SUBMIT_AGAIN
 from mcp_background_job.comfyui.lifecycle.outcome import Outcome
 from mcp_background_job.comfyui.process.process import ServerProcess
 from mcp_background_job.comfyui.prompts.cancel import Cancelled
@@ -23,6 +24,7 @@ from mcp_background_job.comfyui.wire.answers import Failure, Finished, NodeError
 from mcp_background_job.comfyui.wire.endpoint import job_named
 from mcp_background_job.comfyui.wire.node_outputs import Made, Shown
 from mcp_background_job.comfyui.wire.progress import Progress
+from mcp_background_job.core.comfyui.batch import spoken
 from mcp_background_job.core.job import Job, ending
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import duration, iso, one_line
@@ -67,7 +69,7 @@ def of_status(status: Status) -> Report:
             why=trouble.trouble if trouble else None,
             detail=str(trouble),
             warnings=list(status.warnings) or None,
-            queue="unknown, not empty",
+            queue="unknown while it gives no answer; prompts may wait there",
             process=process,
             gpu_memory=_gpu_memory(status),
             job=_without_port(job) if job and process is None else None,
@@ -122,8 +124,7 @@ def _of_several(status: Status) -> Report:
 
 
 def _batch(view: BatchView) -> str:
-    counts = view.counts
-    return f"{view.batch.batch_id} {view.status}: {counts.ended} of {counts.total} done (comfyui_batch)"
+    return f"{view.batch.batch_id} {spoken(view.status)}: {view.counts.in_words} (comfyui_batch)"
 
 
 def _without_port(job: Job) -> str:
@@ -168,7 +169,7 @@ def _process(process: ServerProcess, activity: Activity | None, job: Job | None)
 
 
 def _starter(uid: int | None, user: str | None, argv: list[str]) -> str:
-    who = "somebody else's process" if uid == os.getuid() else f"user {user}"
+    who = "you, without this program" if uid == os.getuid() else f"user {user}"
     return f"{who}: {one_line(' '.join(argv), 200)}"
 
 
@@ -201,7 +202,7 @@ def _told(heard: Progress, prompt: Prompt) -> str:
         parts.append(f"step {heard.step:g}/{heard.steps:g} ({heard.percent} %)")
     if heard.source == "websocket" and prompt.nodes:
         parts.append(f"{min(heard.cached + heard.finished, prompt.nodes)} of {prompt.nodes} nodes done")
-    return ", ".join(parts) or "begun"
+    return ", ".join(parts) or "started, and no node has reported a step"
 
 
 def of_prompt(prompt: Prompt) -> Report:
@@ -306,26 +307,54 @@ def node_errors_of(errors: tuple[NodeError, ...]) -> list[str] | None:
 _ADVICE = {
     Verdict.FINISHED: "it finished by itself; its outputs are there",
     Verdict.FAILED: "it failed by itself; see error",
-    Verdict.SERVER_DIED: "the server is gone, and its queue with it: "
-    'restart_comfyui(requeue="pending") starts it, and submits again what waited',
     Verdict.RUNNING: "it runs already and was left alone: comfyui_cancel_job stops it",
     Verdict.PENDING: "the server keeps it in its queue despite every request",
     Verdict.NOTHING_RUNNING: "no prompt runs",
 }
 _WEDGE_ADVICE = {
-    Wedge.BUSY_STEP: "its step does not check for the interrupt. It may end by itself: look again with comfyui_job. "
-    "The interrupt takes effect at the next node. Freeing memory waits for it too",
-    Wedge.IDLE_HANG: "a step hangs without working",
+    Wedge.BUSY_STEP: "the interrupt did not stop its step, which works, or waits for something that may still come. It "
+    'may end by itself: look again with comfyui_job("ID"). The interrupt takes effect at the next node. Freeing memory '
+    "waits for it too",
+    Wedge.IDLE_HANG: "its step waits for a lock that nothing will release: it will not end",
     Wedge.WORKER_DEAD: "the thread that runs prompts is dead: nothing will ever run there again",
     Wedge.HTTP_DEAD: "requests are not answered; no HTTP call can reach it",
 }
-_RESTART = 'Only restart_comfyui(force=true, requeue="pending") ends it for certain'
+_RESTART = 'restart_comfyui(force=true, requeue="pending")'
+
+#: What can be done about a ComfyUI that can only be restarted where it is.
+_RESTART_THERE = (
+    "It is on another machine ({host}) and cannot be restarted from here: restart it there, as it was started. That "
+    f"empties its queue; {SUBMIT_AGAIN}"
+)
+
+
+def _advice(cancelled: Cancelled) -> str | None:
+    """Return what to do next."""
+    if cancelled.wedge:
+        why = _WEDGE_ADVICE[cancelled.wedge].replace("ID", str(cancelled.prompt_id))
+        return f"{why}. {way_out(cancelled)}"
+    if cancelled.verdict is Verdict.SERVER_DIED:
+        gone = "the server is gone, and its queue with it"
+        if cancelled.far_host:
+            return f"{gone}. {_RESTART_THERE.format(host=cancelled.far_host)}"
+        return f'{gone}: restart_comfyui(requeue="pending") starts it, and submits again what waited'
+    return _ADVICE.get(cancelled.verdict)
+
+
+def way_out(cancelled: Cancelled) -> str:
+    """Return in a sentence what ends a prompt that resists every interrupt."""
+    if cancelled.far_host:
+        return _RESTART_THERE.format(host=cancelled.far_host)
+    if cancelled.suspended_pid is not None:
+        go_on = f"kill -CONT {cancelled.suspended_pid} lets it go on, and loses nothing"
+        return f"The process is stopped by a signal: {go_on}. If it still hangs then, {_RESTART} ends it"
+    return f"Only {_RESTART} ends it for certain"
 
 
 def of_cancel(cancelled: Cancelled) -> Report:
     """Return the result of a request to cancel."""
     wedge = cancelled.wedge
-    advice = f"{_WEDGE_ADVICE[wedge]}. {_RESTART}" if wedge else _ADVICE.get(cancelled.verdict)
+    advice = _advice(cancelled)
     finished = cancelled.finished
     return without_none(
         status=str(cancelled.verdict),
@@ -358,6 +387,7 @@ def of_lifecycle(outcome: Outcome) -> Report:
         to_requeue=list(outcome.to_requeue) or None,
         lost_to_restart=list(outcome.lost) or None,
         begun_anew_by_batches=list(outcome.of_batches) or None,
+        cancelled_with_batches=list(outcome.cancelled) or None,
         detail=outcome.detail or None,
         output=outcome.output or None,
     )

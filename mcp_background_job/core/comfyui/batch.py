@@ -106,6 +106,15 @@ _STATE_OF_END = {
 }
 
 
+#: What people read instead of a status or a state, whose names are older.
+_SPOKEN = {"canceled": "cancelled", "canceling": "cancelling"}
+
+
+def spoken(status: str) -> str:
+    """Return the word that people read for a status of a batch."""
+    return _SPOKEN.get(status, status)
+
+
 def state_of(stage: Stage, end: End | None) -> PromptState:
     """Return the state of a prompt, from its record in the journal."""
     if stage is Stage.REFUSED:
@@ -139,6 +148,14 @@ class Counts:
     def may_run(self) -> int:
         """The number of prompts that run or may still run."""
         return self.pending + self.running
+
+    @property
+    def in_words(self) -> str:
+        """How many prompts are over, how those ended, and how many run."""
+        ends = {"completed": self.succeeded, "failed": self.failed, "cancelled": self.canceled}
+        how = ", ".join(f"{number} {end}" for end, number in ends.items() if number)
+        running = f", {self.running} running" if self.running else ""
+        return f"{self.ended} of {self.total} over{f' ({how})' if how else ''}{running}"
 
 
 def count(groups: Iterable[tuple[Stage, End | None, int]]) -> Counts:

@@ -40,7 +40,10 @@ def test_every_tool_has_its_button() -> None:
 @pytest.mark.parametrize(
     ("told", "wanted"),
     [
-        ("nothing runs until SIGCONT, or restart_comfyui", "nothing runs until SIGCONT, or “Restart ComfyUI…”"),
+        (
+            "kill -CONT 7 lets it go on, restart_comfyui ends it",
+            "kill -CONT 7 lets it go on, “Restart ComfyUI…” ends it",
+        ),
         (
             'comfyui_cancel_job makes sure, restart_comfyui(force=true, requeue="pending") helps',
             "“Cancel” makes sure, “Restart ComfyUI…” helps",
@@ -52,6 +55,10 @@ def test_every_tool_has_its_button() -> None:
             "(mcp-background-job comfyui clear-history --keep 0 removes it)",
         ),
         ('by default (requeue="none") nothing is', "by default (“submit nothing again”) nothing is"),
+        (
+            'comfyui_submit(prompt_id="ID") submits a lost prompt again',
+            "mcp-background-job comfyui submit --again ID submits a lost prompt again",
+        ),
         ('pass stdin="pty" to it', "pass --stdin pty to it"),
         ('if it was started with stdin="pipe" or "pty"', "if it was started with --stdin pipe or pty"),
         ('it was started with leftovers="kill"', "it was started with --leftovers kill"),

@@ -59,11 +59,11 @@ def test_values_for_inputs_make_a_batch_that_is_followed_to_its_end(renderer: Re
     values = ("--override", "1.inputs.steps=1,2", "--override", "9.inputs.text=a cat, blue", "--note", "cats")
     out, err = renderer.ends(0, "submit", path, *values, "--follow")
     first, *_, last = out.splitlines()
-    assert re.fullmatch(r"batch \w+ “cats” (pending|running): \d of 2 done.*", first)
-    assert (match := re.fullmatch(r"batch (\w+) “cats” succeeded in .* s: 2 of 2 done", last))
+    assert re.fullmatch(r"batch \w+ “cats” (pending|running): \d of 2 over.*", first)
+    assert (match := re.fullmatch(r"batch (\w+) “cats” succeeded in .* s: 2 of 2 over \(2 completed\)", last))
     assert (err, "\x1b" in out) == ("", False)
     [row] = cells(renderer.ok("batch"))
-    assert (row["BATCH"], row["STATUS"], row["DONE"], row["NOTE"]) == (match[1], "succeeded", "2 of 2", "cats")
+    assert (row["BATCH"], row["STATUS"], row["OVER"], row["NOTE"]) == (match[1], "succeeded", "2 of 2", "cats")
     notes = sorted((row["STATUS"], row["FILES"], row["NOTE"]) for row in cells(renderer.ok("jobs")))
     assert notes == [("completed", "1", f"cats: steps={steps}, text=a cat, blue") for steps in (1, 2)]
 
@@ -72,7 +72,7 @@ def test_several_workflows_make_a_batch_whose_failures_say_which_and_why(rendere
     good, bad = renderer.file(graphs.output()), renderer.file(graphs.raising())
     refused = renderer.file(graphs.load_checkpoint("nope.safetensors"))
     out, _ = renderer.ends(3, "submit", good, bad, refused, "--wait", WAIT)
-    assert re.match(r"batch \w+ failed in .*: 3 of 3 done, 2 failed\n", out)
+    assert re.match(r"batch \w+ failed in .*: 3 of 3 over \(1 completed, 2 failed\)\n", out)
     assert f"“{Path(bad).stem}”: node 1 SimRaise: RuntimeError: deliberate failure" in out
     assert f"“{Path(refused).stem}”: node 1 SimLoadCheckpoint: Value not in list" in out
     batch_id = out.split()[1]
@@ -111,16 +111,16 @@ def test_ctrl_c_leaves_the_batch_running_and_a_cancel_ends_it(renderer: Renderer
     assert f"batch {batch_id} goes on" in only_line(err.decode())
     see_running(renderer, batch_id)
     out, _ = renderer.ends(124, "batch", batch_id, "--wait", "0.1")
-    assert f"batch {batch_id} running: 0 of 3 done, 1 running" in out
+    assert f"batch {batch_id} running: 0 of 3 over, 1 running" in out
     assert "in_progress " in out
     out, _ = renderer.ends(0, "batch", "cancel", batch_id)
-    assert f"batch {batch_id} canceling" in out
-    assert "2 pending prompts were canceled" in out
+    assert f"batch {batch_id} cancelling" in out
+    assert "2 pending prompts were cancelled" in out
     assert "--interrupt stops it now" in out
     known = renderer.json("batch", "cancel", batch_id, "--interrupt")
     assert known["cancel_summary"]["mode"] == "immediate"
     out, _ = renderer.ends(4, "batch", batch_id, "--wait", WAIT)
-    assert re.match(rf"batch {batch_id} canceled in .*: 3 of 3 done, 3 canceled\n", out)
+    assert re.match(rf"batch {batch_id} cancelled in .*: 3 of 3 over \(3 cancelled\)\n", out)
 
 
 def test_a_batch_of_which_nothing_is_known_is_not_said_to_be_canceled(renderer: Renderer) -> None:
@@ -128,7 +128,7 @@ def test_a_batch_of_which_nothing_is_known_is_not_said_to_be_canceled(renderer: 
     see_running(renderer, batch_id)
     renderer.simulator.stop()
     out, err = renderer.ends(6, "batch", "cancel", batch_id, "--interrupt")
-    assert f"batch {batch_id} canceling" in out
+    assert f"batch {batch_id} cancelling" in out
     assert "ComfyUI gives no answer" in out
     assert "comfyui start" in err
 
@@ -156,13 +156,13 @@ def test_a_batch_is_followed_on_a_terminal_with_a_bar(renderer: Renderer) -> Non
     path = renderer.file(graphs.chain(graphs.raising(), graphs.stepped(*ENDLESS)))
     other = renderer.file(graphs.stepped(*ENDLESS))
     child, terminal = on_terminal(renderer.cli, "comfyui", "submit", path, other, "--follow")
-    seen = read_until(terminal, b"1 of 2 done, 1 failed").decode() + read_until(terminal, b"/100000").decode()
+    seen = read_until(terminal, b"1 of 2 over (1 failed)").decode() + read_until(terminal, b"/100000").decode()
     assert "━" in seen
     assert f"{Path(other).stem}: step " in seen
     [row] = cells(renderer.ok("batch"))
     renderer.ok("batch", "cancel", row["BATCH"], "--interrupt")
     seen = read_until(terminal, b"comfyui errors --batch").decode()
-    assert f"batch {row['BATCH']} canceled" in seen
+    assert f"batch {row['BATCH']} cancelled" in seen
     assert "\x1b[?25h" in seen  # the cursor is back
     assert end_of(child)[0] == 4
     os.close(terminal)
@@ -244,11 +244,11 @@ def test_a_batch_waits_for_a_server_that_is_not_there(nobody: ComfyUILine) -> No
     child = nobody.open("batch", batch_id, "--follow")
     while b"comfyui start" not in (line := line_of(child.stdout)):
         assert line
-    assert b"pending: 0 of 2 done; " in line
+    assert b"pending: 0 of 2 over; " in line
     out, _ = nobody.ends(0, "batch", "cancel", batch_id)
-    assert "2 pending prompts were canceled" in out
+    assert "2 pending prompts were cancelled" in out
     code, out, _ = end_of(child)
-    assert (code, b"canceled" in out) == (4, True)
+    assert (code, b"cancelled" in out) == (4, True)
 
 
 def test_what_does_not_exist_is_not_found(nobody: ComfyUILine) -> None:

@@ -248,3 +248,38 @@ async def test_a_cancel_while_others_look_and_make_batches(tmp_path: Path, state
         for other in await making:
             assert (await home.over(other)).status is BatchStatus.SUCCEEDED
         assert home.ledger.total("submitted") == 2 + 4
+
+
+@pytest.mark.parametrize("action", ["stop", "restart"])
+async def test_a_prompt_of_a_cancelled_batch_ends_with_its_comfyui(
+    action: str, tmp_path: Path, state_dir: str, manager: JobManager
+) -> None:
+    async with house(tmp_path, state_dir, manager, anew=True) as home:
+        batch_id, first = await _with_one_running(home)
+        await _cancel(home, batch_id)
+        act = home.control.stop if action == "stop" else home.control.restart
+        refusal = await home.control.refusal(act())
+        assert f"1 prompt of cancelled batches ({first}" in refusal
+        assert "would be cut off, and not run again" in refusal
+        outcome = await act(force=True)
+        assert (outcome.cancelled, outcome.of_batches, outcome.lost) == ((first,), (), ())
+        assert [row.ending for row in home.rows(batch_id)] == ["cancelled"] * 5
+        assert "its batch was cancelled" in home.rows(batch_id)[0].reason
+        await home.over(batch_id)
+        assert home.ledger.total("submitted") == 2
+        await home.control.stop(force=True)
+
+
+async def test_the_feeder_cancels_what_a_crash_takes_along_of_a_cancelled_batch(
+    tmp_path: Path, state_dir: str, manager: JobManager
+) -> None:
+    async with house(tmp_path, state_dir, manager) as home:
+        batch_id, first = await _with_one_running(home)
+        await _cancel(home, batch_id)
+        await asyncio.to_thread(home.place.kill)
+        await asyncio.to_thread(home.place.start)
+        await home.over(batch_id)
+        row = home.rows(batch_id)[0]
+        assert (row.prompt_id, row.ending) == (first, "cancelled")
+        assert "its batch was cancelled" in row.reason
+        assert home.ledger.total("submitted") == 2

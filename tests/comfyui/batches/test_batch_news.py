@@ -68,9 +68,9 @@ async def told(news: JobNews, reader: Reader = ME, *shown: str) -> list[str]:
         (
             Counts(succeeded=1, failed=1, canceled=4),
             {"cancel_requested_at": 2.0},
-            "batch b1 canceled on request, 1 of 6 succeeded",
+            "batch b1 cancelled on request, 1 of 6 succeeded",
         ),
-        (Counts(succeeded=1, canceled=1), {}, "batch b1 canceled, 1 of 2 succeeded"),
+        (Counts(succeeded=1, canceled=1), {}, "batch b1 cancelled, 1 of 2 succeeded"),
     ],
 )
 async def test_an_end_is_told_once_to_whoever_awaits_it(

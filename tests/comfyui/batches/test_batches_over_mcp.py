@@ -133,17 +133,17 @@ async def test_cancel_pause_and_resume_say_what_will_happen(state_dir: str) -> N
             "canceled_pending": 9,
             "running_prompts": [running],
         }
-        assert "9 pending prompts were canceled, and nothing more of the batch will be sent" in canceled["detail"]
+        assert "9 pending prompts were cancelled, and nothing more of the batch will be sent" in canceled["detail"]
         assert f"{running} runs to its end" in canceled["detail"]
-        assert "is being canceled" in await client.error("comfyui_batch", batch_id=batch_id, action="resume")
+        assert "is being cancelled" in await client.error("comfyui_batch", batch_id=batch_id, action="resume")
         stopped = await client.facts("comfyui_batch", batch_id=batch_id, action="cancel", interrupt=True)
         assert stopped["status"] == "canceled"
         assert stopped["cancel_summary"] == {"mode": "immediate", "canceled_pending": 0, "running_prompts": []}
         assert stopped["interrupted"] == {running: "cancelled"}
         assert f"{running}, which ran, was to be stopped: cancelled" in stopped["detail"]
         again = await client.facts("comfyui_batch", batch_id=batch_id, action="cancel")
-        assert again["detail"] == "it had ended already; nothing was canceled"
-        assert "submit what you need as a new batch" in await client.error(
+        assert again["detail"] == "it had ended already; nothing was cancelled"
+        assert "comfyui_submit(prompt_id=" in await client.error(
             "comfyui_batch", batch_id=batch_id, action="retry_failed"
         )
 

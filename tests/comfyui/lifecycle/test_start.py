@@ -56,6 +56,8 @@ async def test_it_is_started_from_its_directory_with_its_own_python(tmp_path: Pa
         assert process.cwd() == str(checkout)
         assert outcome.job_id is not None
         assert (await manager.find(outcome.job_id)).status == "running"
+        async with control_of(manager, port, url=f"http://192.0.2.1:{port}") as elsewhere:
+            assert await elsewhere.lifecycle.last_job(None) is None  # another machine has the same port
 
 
 async def test_it_is_started_by_the_configured_command(tmp_path: Path, manager: JobManager) -> None:
@@ -83,12 +85,16 @@ async def test_one_that_ends_while_it_starts_has_failed_and_its_last_lines_are_s
     tmp_path: Path, manager: JobManager
 ) -> None:
     port = free_port()
-    command = f"echo no module named torch >&2; {_command(port, tmp_path, '--exit-during-start', '3')}"
+    command = (
+        f"echo 'ModuleNotFoundError: no module named torch' >&2; {_command(port, tmp_path, '--exit-during-start', '3')}"
+    )
     async with control_of(manager, port, command=command) as control:
         outcome = await control.start()
         assert outcome.status == "failed"
         assert "no module named torch" in outcome.output
         assert "3" in outcome.detail
+        assert "It was started as: echo 'ModuleNotFoundError" in outcome.detail
+        assert "set COMFYUI_COMMAND" in outcome.detail
         assert simulators(port) == []
 
 

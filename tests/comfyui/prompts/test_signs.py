@@ -23,7 +23,7 @@ CASES = {
     "nothing": (Signs(), None),
     "it is heard of": (Signs(quiet_s=QUIET_S - 1), None),
     "it is quiet": (Signs(quiet_s=QUIET_S), "given no sign"),
-    "stopped": (Signs(is_suspended=True), "SIGCONT"),
+    "stopped": (Signs(suspended_pid=7), "kill -CONT 7"),
     "its worker is dead": (Signs(worker_gone=True), "seems to have ended"),
     "there is room": (Signs(output_directory="/out", room=10 * 1024**3), None),
     "the disk is full": (Signs(output_directory="/out", room=0), "/out"),
@@ -84,5 +84,5 @@ async def test_a_stopped_process_and_a_full_disk_are_named_by_a_look(
             assert str(simulator.output_directory) in await _warnings(control, control.baselines)
             simulator.signal(signal.SIGSTOP)
             await asyncio.to_thread(wait_until_silent, simulator)
-            assert "SIGCONT" in await _warnings(control, control.baselines)
+            assert f"kill -CONT {simulator.pid}" in await _warnings(control, control.baselines)
             simulator.signal(signal.SIGCONT)

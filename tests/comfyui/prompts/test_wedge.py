@@ -45,6 +45,7 @@ _evidence = st.builds(
     progress_moved=st.booleans(),
     is_suspended=st.booleans(),
     is_far=st.booleans(),
+    is_hidden=st.booleans(),
 )
 
 
@@ -55,11 +56,32 @@ def test_a_dead_worker_is_named_only_on_evidence_of_one(seen: Evidence) -> None:
         assert is_worker_dead(seen)
 
 
+@pytest.mark.parametrize(
+    ("seen", "waits"),
+    [
+        (Evidence(10.0, cpu_share=0.01, all_idle=False), True),
+        (Evidence(10.0, cpu_share=0.19, all_idle=False, is_far=True), True),
+        (Evidence(10.0, cpu_share=0.9, all_idle=False), False),
+        (Evidence(10.0, cpu_share=0.01, all_idle=False, progress_moved=True), False),
+        (Evidence(10.0, cpu_share=0.01, all_idle=True), False),
+        (Evidence(10.0, cpu_share=0.01), False),
+        (Evidence(10.0), False),
+        (Evidence(10.0, cpu_share=0.01, all_idle=False, silent_s=7.0), False),
+        (Evidence(10.0, cpu_share=0.01, all_idle=False, worker_gone=True), False),
+    ],
+)
+def test_a_step_that_hardly_computes_and_waits_for_no_lock_waits_for_something_outside(
+    *, seen: Evidence, waits: bool
+) -> None:
+    assert ("hardly computes" in " ".join(told(seen))) == waits
+
+
 @given(_evidence)
 def test_every_evidence_is_told_in_sentences(seen: Evidence) -> None:
     sentences = told(seen)
     assert all(sentences)
     assert ("no answer" in " ".join(sentences)) == (seen.silent_s > 0)
     assert ("SIGCONT" in " ".join(sentences)) == seen.is_suspended
+    assert ("nothing of its process can be seen" in " ".join(sentences)) == seen.is_hidden
     assert ("cannot be seen from here" in " ".join(sentences)) == seen.is_far
     assert ("thread that was there" in " ".join(sentences)) == bool(seen.worker_gone)

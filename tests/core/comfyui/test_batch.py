@@ -13,6 +13,7 @@ from mcp_background_job.core.comfyui.batch import (
     Counts,
     PromptState,
     count,
+    spoken,
     state_of,
     status_of,
     told_apart,
@@ -160,3 +161,26 @@ def test_what_a_server_runs_is_running_whatever_was_sent_meanwhile(
     counts = Counts(pending=8 - running, running=running, succeeded=1, failed=1)
     expected = Counts(pending=8 - told, running=told, succeeded=1, failed=1)
     assert told_apart(counts, runs=runs, waits=waits) == expected
+
+
+@pytest.mark.parametrize(
+    ("counts", "wanted"),
+    [
+        (Counts(pending=3), "0 of 3 over"),
+        (Counts(succeeded=2), "2 of 2 over (2 completed)"),
+        (
+            Counts(running=1, succeeded=1, failed=1, canceled=2),
+            "4 of 5 over (1 completed, 1 failed, 2 cancelled), 1 running",
+        ),
+        (Counts(canceled=5), "5 of 5 over (5 cancelled)"),
+        (Counts(pending=1, running=2), "0 of 3 over, 2 running"),
+    ],
+)
+def test_people_read_how_many_are_over_and_how_those_ended(counts: Counts, wanted: str) -> None:
+    assert counts.in_words == wanted
+
+
+@pytest.mark.parametrize("status", BatchStatus)
+def test_people_read_one_spelling(status: BatchStatus) -> None:
+    assert "canceled" not in spoken(status)
+    assert "canceling" not in spoken(status)

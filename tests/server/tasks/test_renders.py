@@ -103,7 +103,7 @@ async def test_a_batch_is_a_task_and_a_wait_for_it_another(renders: Tasking, tmp
     workflow, overrides = graphs.with_output(graphs.gated(gate)), {"9.inputs.text": ["tea", "milk"]}
     batch = await renders.start("comfyui_submit", workflow=workflow, overrides=overrides, wait_s=0)
     wait, given_up = [await renders.start("comfyui_batch", batch_id=batch, wait_s=0.1) for _ in range(2)]
-    assert "0 of 2 done" in (await renders.get(batch))["statusMessage"]
+    assert "0 of 2 over" in (await renders.get(batch))["statusMessage"]
     await renders.ask("tasks/cancel", given_up)
     gate.touch()
     ended, waited = await renders.end(batch), await renders.end(wait)

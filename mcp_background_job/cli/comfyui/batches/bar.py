@@ -12,7 +12,7 @@ from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.comfyui.reports.report import progress_of
-from mcp_background_job.core.comfyui.batch import BatchStatus
+from mcp_background_job.core.comfyui.batch import BatchStatus, spoken
 
 #: Characters of an id that tell prompts of one batch from each other.
 _SHORT_ID = 8
@@ -56,11 +56,10 @@ class BatchBar:
 def shown(batch: BatchView) -> dict[str, Any]:
     """Return the parts of the bar for a batch."""
     counts = batch.counts
-    failed = f", {counts.failed} failed" if counts.failed else ""
     return {
         "total": counts.total,
         "completed": counts.ended,
-        "done": f"{counts.ended} of {counts.total} done{failed}",
+        "done": counts.in_words,
         "description": printable(_now(batch)),
     }
 
@@ -70,10 +69,10 @@ def _now(batch: BatchView) -> str:
     if batch.trouble:
         parts.append("it makes no progress, see above")
     if batch.status is not BatchStatus.RUNNING or not parts:
-        parts.insert(0, str(batch.status))
+        parts.insert(0, spoken(batch.status))
     return "; ".join(parts)
 
 
 def _running(prompt: Prompt) -> str:
     note = prompt.submission.note if prompt.submission else ""
-    return f"{note or prompt.prompt_id[:_SHORT_ID]}: {progress_of(prompt).get('progress', 'begun')}"
+    return f"{note or prompt.prompt_id[:_SHORT_ID]}: {progress_of(prompt).get('progress', 'started')}"

@@ -12,20 +12,21 @@ from mcp_background_job.cli.comfyui import show
 from mcp_background_job.cli.comfyui.batches import ending, watching
 from mcp_background_job.cli.comfyui.connection import with_comfyui
 from mcp_background_job.cli.comfyui.exit_codes import of_cancel
-from mcp_background_job.cli.comfyui.waits import under_way
+from mcp_background_job.cli.comfyui.waits import CANCELLING, under_way
 from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.session import caller
 from mcp_background_job.cli.tables import NOTE, STATUS, Column, Rows
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports.report import Report
+from mcp_background_job.core.comfyui.batch import spoken
 from mcp_background_job.errors import InvalidRequestError
 
 _COLUMNS = (
     Column("BATCH", "bold"),
     STATUS,
     Column("AGE", "dim", spare=3),
-    Column("DONE"),
+    Column("OVER"),
     Column("FAILED"),
     NOTE,
     Column("DETAIL", overflow="wrap"),
@@ -75,7 +76,7 @@ def _row(entry: Report) -> tuple[str, ...]:
     failed = str(entry.get("failed", ""))
     return (
         entry["batch_id"],
-        entry["status"],
+        spoken(entry["status"]),
         entry["age"],
         entry["done"],
         failed,
@@ -97,7 +98,7 @@ def cancel(batch_id: BatchId, /, *, interrupt: bool = False, as_json: AsJson = F
 
 async def _cancel(comfyui: ComfyUI, batch_id: str, *, interrupt: bool, as_json: bool) -> int:
     asked = Batch(batch_id=batch_id, action="cancel", interrupt=interrupt)
-    with under_way("canceling", as_json=as_json):
+    with under_way(CANCELLING if interrupt else "cancelling", as_json=as_json):
         known = await Queueing(at_hand(comfyui)).comfyui_batch(caller(), asked)
     if as_json:
         terminal.as_json(known)

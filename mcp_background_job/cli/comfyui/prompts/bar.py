@@ -74,6 +74,8 @@ def _place(prompt: Prompt) -> str:
 
 @contextlib.contextmanager
 def spinner(text: str) -> Generator[None]:
-    """Show that something is under way."""
-    with Console().status(text):
+    """Show on stderr that something is under way, and for how long."""
+    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        bar.add_task(text, total=None)
         yield

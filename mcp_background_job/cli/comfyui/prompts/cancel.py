@@ -12,7 +12,7 @@ from mcp_background_job.cli.comfyui import show
 from mcp_background_job.cli.comfyui.connection import with_comfyui
 from mcp_background_job.cli.comfyui.exit_codes import of_cancel
 from mcp_background_job.cli.comfyui.prompts import sentences
-from mcp_background_job.cli.comfyui.waits import under_way
+from mcp_background_job.cli.comfyui.waits import CANCELLING, under_way
 from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
@@ -47,7 +47,7 @@ def cancel(
 
 async def _cancel(comfyui: ComfyUI, asked: Cancel, *, queued_only: bool, as_json: bool) -> int:
     rendering = Rendering(at_hand(comfyui))
-    with under_way("cancelling", as_json=as_json):
+    with under_way("cancelling" if queued_only or asked.pending_only else CANCELLING, as_json=as_json):
         if queued_only and asked.prompt_id is not None:
             known = await rendering.comfyui_cancel_queued_job(caller(), CancelQueued(prompt_id=asked.prompt_id))
         else:

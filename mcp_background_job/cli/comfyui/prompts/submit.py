@@ -82,7 +82,7 @@ def submit(
         max_queued: Batch: how many of its prompts are in ComfyUI's queue at once; 2 by default.
         prompt_timeout: Batch: stop a prompt that runs for longer, in seconds or as 5m.
         expect: Batch: how many prompts that makes; needed above 1000.
-        restart_if_wedged: Batch: restart ComfyUI where nothing else stops it.
+        restart_if_wedged: Batch: restart ComfyUI if a prompt cannot be stopped otherwise.
         wait: Wait this long for its end, in seconds or as 5m.
         follow: Show its progress until it is over, or until --wait. Ctrl-C leaves it running.
         as_json: Print JSON, with the field names of the tools.

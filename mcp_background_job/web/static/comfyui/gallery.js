@@ -28,7 +28,7 @@ export function gallery() {
   const detail = h("p", { class: "muted" });
   const cards = h("ul", { class: "cards" });
   const more = h("button", { type: "button", onclick: () => look((limit += PAGE)) }, "Show more");
-  const element = h("section", { "aria-label": "Made" }, h("h2", {}, "Made"),
+  const element = h("section", { "aria-label": "Results" }, h("h2", {}, "Results"),
     h("div", { class: "entry" }, h("label", { for: "session" }, "Session"), session, h("label", { for: "status" }, "Status"), status, h("span", { class: "acts" }, save)),
     batch, detail, cards, more);
   const take = ({ prompts, sessions, more: left, detail: told }) => {
@@ -59,7 +59,7 @@ function choose(select, sessions, chosen) {
   const known = JSON.stringify(sessions);
   if (select.known !== known) {
     const options = sessions.map(({ session_id: id, name, prompts, current, directory }) =>
-      h("option", { value: id }, `${name} (${prompts})${current ? ", current" : directory ? `, in ${directory}` : ""}`));
+      h("option", { value: id }, `session ${name}: ${prompts} prompt${prompts === 1 ? "" : "s"}${current ? ", current" : directory ? `, in ${directory}` : ""}`));
     select.replaceChildren(h("option", { value: "" }, "all"), ...options);
     select.known = known;
   }

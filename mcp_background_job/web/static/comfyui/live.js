@@ -14,7 +14,7 @@ class ComfyuiLive extends HTMLElement {
 
   // Takes what the queue tells of it, which is all there is if its progress goes to somebody else.
   take(prompt) {
-    if (!this.heard) text(this.words, prompt.progress ?? "begun");
+    if (!this.heard) text(this.words, prompt.progress ?? "started");
   }
 
   move({ heard, done, total, nodes, preview }) {

@@ -21,7 +21,7 @@ export function queue(wedged) {
   const groups = h("div", { class: "groups" });
   const note = h("p", { class: "muted" });
   const earlier = h("div", { class: "groups" });
-  const over = h("details", {}, h("summary", {}, "Batches that are over"), earlier);
+  const over = h("details", {}, h("summary", {}, "Earlier batches"), earlier);
   const element = h("section", { "aria-label": "Queue" }, h("h2", {}, "Queue"), groups, note, over);
   element.take = ({ reachable, starting, running, pending, batches, waiting, more_pending: more }) => {
     const prompts = [...running.map((one) => ({ ...one, runs: true })), ...pending];

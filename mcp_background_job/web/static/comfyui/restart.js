@@ -6,8 +6,8 @@ import { asks, badge } from "../shared/words.js";
 import { titled } from "./words.js";
 
 const WEDGES = {
-  busy_step: "One step works on and does not look at the interrupt. It may end by itself.",
-  idle_hang: "A step hangs, and nothing of ComfyUI works.",
+  busy_step: "The interrupt did not stop the step, which works, or waits for something that may still come. It may end by itself.",
+  idle_hang: "The step waits for a lock that nothing will release: it will not end.",
   worker_dead: "The thread that runs prompts is dead: nothing will ever run there again.",
   http_dead: "Requests are not answered: its interpreter is held, or the process is stopped.",
 };

@@ -12,7 +12,7 @@ export function does(label, how, action, args, onFacts = () => {}) {
 }
 
 function outcome({ status, detail, cancel_summary: end, dropped_pending: dropped, canceled_unsent: unsent, not_dropped: kept }) {
-  if (end) return `${plain(end.mode)}: ${end.canceled_pending} pending canceled`;
+  if (end) return `${plain(end.mode)}: ${end.canceled_pending} pending cancelled`;
   const counts = [dropped && `taken out of the queue: ${dropped.length}`, unsent && `never sent: ${unsent}`, kept && `not taken out: ${kept.join(", ")}`];
   return [plain(status), detail, ...counts].filter(Boolean).join("; ");
 }
