@@ -64,6 +64,8 @@ def _write(known: Report, *, as_json: bool) -> int:
         terminal.say(f"and {known['more']} more: give more words")
     if "nearest" in known:
         terminal.say(f"no name contains that; nearest: {', '.join(known['nearest'])}")
+    elif not any(known.values()):
+        terminal.say("no name contains that")
     return exit_codes.OK
 
 

@@ -69,7 +69,7 @@ class Client:
 
     async def finished(self, prompt_id: str, *, read_s: float = READ_S) -> Finished | None:
         """Return how a prompt ended, ``None`` if the history does not have it."""
-        response = await self._request("GET", f"/history/{quote(prompt_id, safe='')}", read_s=read_s)
+        response = await self._request("GET", f"/history/{_quoted(prompt_id)}", read_s=read_s)
         if response.status_code >= _SERVER_ERROR:
             # One output that is not JSON breaks the whole history; newer servers have a second path.
             finished = await self._finished_jobs(response, read_s=read_s)
@@ -98,7 +98,7 @@ class Client:
         if item := (await self.queue()).find(prompt_id):
             return item
         with self._read("/history"):
-            answer = await self._json("GET", f"/history/{quote(prompt_id, safe='')}")
+            answer = await self._json("GET", f"/history/{_quoted(prompt_id)}")
             return answers.submitted_of(answer, prompt_id)
 
     async def history(self, limit: int | None) -> list[Finished]:
@@ -129,7 +129,7 @@ class Client:
 
     async def node_types(self, name: str = "") -> NodeTypes:
         """Return the node types that the server has, or the one with this name."""
-        path = f"/object_info/{quote(name, safe='')}" if name else "/object_info"
+        path = f"/object_info/{_quoted(name)}" if name else "/object_info"
         with self._read(path):
             return NodeTypes(await self._json("GET", path, read_s=NODE_TYPES_S))
 
@@ -280,3 +280,8 @@ def _is_refusal(error: BaseException) -> bool:
             return any(map(_is_refusal, cast("BaseExceptionGroup[BaseException]", cause).exceptions))
         cause = cause.__cause__ or cause.__context__
     return cause is not None
+
+
+def _quoted(text: str) -> str:
+    """Return text as a part of a path, also text with bytes that are no UTF-8."""
+    return quote(text, safe="", errors="surrogateescape")

@@ -19,6 +19,7 @@ from mcp_background_job.core.job import ANY, Job, JobChoice
 from mcp_background_job.core.naming import Asker, Named, Reference, chosen, qualified, reference_of
 from mcp_background_job.core.nearest import nearest
 from mcp_background_job.core.states import State
+from mcp_background_job.core.wire import utf8
 from mcp_background_job.errors import CorruptRecordError, RegistryError
 from mcp_background_job.executors import lanes, looping
 from mcp_background_job.executors.places import Places
@@ -167,7 +168,8 @@ class Index:
             AmbiguousNameError: it may mean jobs of several projects.
             ForeignNameError: it means a job of another project, which the asker may not change by that name.
         """
-        return await self.call(lambda registry: self._find(registry, reference, asker))
+        readable = utf8(reference)  # no id and no name has other bytes, and the database takes no others
+        return await self.call(lambda registry: self._find(registry, readable, asker))
 
     async def newest_named(self, name: str, project: str) -> Job | None:
         """Return the job that got this name last in a project."""

@@ -265,6 +265,18 @@ def test_job_shows_what_a_render_made(renderer: Renderer) -> None:
     assert renderer.json("job", prompt_id)["outputs"][0]["file"] == "picture_00001_.png"
 
 
+def test_an_id_or_a_word_with_bytes_that_are_no_utf8_is_not_found(renderer: Renderer) -> None:
+    odd = os.fsdecode(b"bad\xff")
+
+    out, err = renderer.ends(8, "job", odd)
+    _, said = renderer.ends(0, "nodes", odd)
+
+    assert out.startswith("prompt bad")
+    assert "neither the server nor the journal knows this id" in out
+    assert err == ""
+    assert said == "mcp-background-job: no name contains that\n"
+
+
 def test_an_unknown_prompt_is_not_found(renderer: Renderer) -> None:
     out, _ = renderer.ends(8, "job", NO_PROMPT, "--follow")
     assert "neither the server nor the journal knows this id" in out

@@ -241,3 +241,12 @@ def test_a_list_holds_the_beginning_of_a_long_command_and_a_status_all_of_it(cli
     assert len(row["command"]) == 80
     assert row["command"].endswith("x…")
     assert cli.status(job_id)["command"] == command
+
+
+@pytest.mark.parametrize("command", ["status", "logs", "wait", "kill", "restart"])
+def test_a_name_with_bytes_that_are_no_utf8_names_no_job(cli: CommandLine, command: str) -> None:
+    done = cli(command, os.fsdecode(b"bad\xff"))
+
+    assert done.returncode == 8
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("mcp-background-job: there is no job 'bad")
