@@ -40,6 +40,7 @@ class Installed:
         command: the command line in it; empty if the file cannot be read.
         tools: the number of tools of the server that it starts; None if it starts none, or was not tried.
         why: why it starts none; empty if it starts one or was not tried.
+        hook: whether its files have the stop hook, which wakes its model; None if it reads no hooks from files.
     """
 
     client: str
@@ -47,6 +48,7 @@ class Installed:
     command: list[str]
     tools: int | None = None
     why: str = ""
+    hook: bool | None = None
 
 
 async def look(machine: Machine, project: Path) -> list[Installed]:
@@ -57,8 +59,8 @@ async def look(machine: Machine, project: Path) -> list[Installed]:
         project: the directory whose files for one project are read too. They may come from a repository, so a command
             line in them is only tried if one of the user's own files has it too.
     """
-    own = [found for client in CLIENTS if (found := _configured(client, client.file(machine, None)))]
-    brought = [found for client in CLIENTS if (found := _configured(client, client.file(machine, project)))]
+    own = [found for client in CLIENTS if (found := _configured(client, machine, None))]
+    brought = [found for client in CLIENTS if (found := _configured(client, machine, project))]
     tried: dict[str, asyncio.Task[Installed]] = {}
     async with asyncio.TaskGroup() as group:
         for one, variables in own:
@@ -75,8 +77,9 @@ def _with_result(one: Installed, tried: asyncio.Task[Installed] | None) -> Insta
     return replace(one, tools=tried.result().tools, why=one.why or tried.result().why) if tried else one
 
 
-def _configured(client: Client, path: Path | None) -> tuple[Installed, dict[str, str]] | None:
+def _configured(client: Client, machine: Machine, project: Path | None) -> tuple[Installed, dict[str, str]] | None:
     """Return how a client's file starts this server; None if it does not."""
+    path = client.file(machine, project)
     if path is None:
         return None
     try:
@@ -86,7 +89,19 @@ def _configured(client: Client, path: Path | None) -> tuple[Installed, dict[str,
     except (InvalidRequestError, ValueError) as error:
         return Installed(client.name, str(path), [], why=f"its file cannot be read: {error}"), {}
     command, variables = found
-    return Installed(client.name, str(path), command), variables
+    return Installed(client.name, str(path), command, hook=_has_hook(client, machine, project)), variables
+
+
+def _has_hook(client: Client, machine: Machine, project: Path | None) -> bool | None:
+    """Tell whether a client's file of hooks has ours; None if it has no such file."""
+    hook = client.hook(machine, project, [""])
+    if hook is None:
+        return None
+    try:
+        text = files.read(hook.path)
+        return text is not None and hook.wish.found_in(hook.kind.read(text)) is not None
+    except (InvalidRequestError, ValueError):  # its client cannot read it either
+        return False
 
 
 async def _reached(one: Installed, machine: Machine, variables: dict[str, str]) -> Installed:

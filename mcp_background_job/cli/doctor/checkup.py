@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import os
 import platform
@@ -29,6 +28,10 @@ from mcp_background_job.server.toolsets.facts import look_around
 from mcp_background_job.server.toolsets.rule import Choice, choices
 
 _PREFIX = variable_of("")
+
+#: The source of a setting that nobody has set.
+DEFAULT = "default"
+
 _NOT_SETTINGS = {JOB_ID_VARIABLE, COOKIE_VARIABLE}
 
 
@@ -119,9 +122,9 @@ async def _choices(manager: JobManager, settings: Settings) -> list[Choice]:
     return [Choice(toolset, toolset in settings.toolsets, "as it is set") for toolset in TOOLSETS]
 
 
-def examine_clients(findings: Findings) -> None:
+async def examine_clients(findings: Findings) -> None:
     """Look at which clients have this server, and start it as they would."""
-    findings.clients = asyncio.run(look(Machine(), Path.cwd()))
+    findings.clients = await look(Machine(), Path.cwd())
     findings.problems += [
         f"{one.client} does not reach this server: {one.why} ({one.path}); run install {one.client}"
         for one in findings.clients
@@ -148,7 +151,7 @@ def _settings(settings: Settings | ComfyUISettings) -> list[Setting]:
 
 
 def _source_of_default(name: str) -> str:
-    return "XDG_STATE_HOME" if name == "state_dir" and os.environ.get("XDG_STATE_HOME") else "default"
+    return "XDG_STATE_HOME" if name == "state_dir" and os.environ.get("XDG_STATE_HOME") else DEFAULT
 
 
 def _shown(value: Any, setting: dataclasses.Field[Any]) -> str:

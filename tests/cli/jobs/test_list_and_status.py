@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -189,7 +190,33 @@ def test_the_doctor_shows_settings_and_where_they_come_from(cli: CommandLine) ->
     assert found["jobs"] == {"live": 0, "queued": 0, "total": 1}
     assert [text.split()[0] for text in found["warnings"]] == ["MCP_BG_MAXJOBS"]
     assert found["problems"] == []
-    assert "nothing is wrong" in cli.ok("doctor")
+    told = cli.ok("doctor")
+    assert told.splitlines()[2] == "nothing is wrong"
+    sections = [line for line in told.splitlines() if line and not line.startswith(" ")]
+    assert sections.index("warnings") < sections.index("state directory") < sections.index("settings")
+    assert ["MCP_BG_MAX_JOBS", "3", "(environment)"] in [line.split() for line in told.splitlines()]
+    assert "MCP_BG_KEEP_DAYS" not in told
+    assert "subreaper" not in told
+    everything = cli.ok("doctor", "--all")
+    assert "MCP_BG_KEEP_DAYS" in everything
+    assert "subreaper" in everything
+
+
+def test_the_doctor_says_of_each_client_whether_it_has_the_stop_hook(cli: CommandLine, tmp_path: Path) -> None:
+    cli.environment |= {"HOME": str(tmp_path), "CODEX_HOME": str(tmp_path / "codex")}
+    for variable in ("CLAUDE_CONFIG_DIR", "GEMINI_CLI_HOME", "XDG_CONFIG_HOME"):
+        cli.environment.pop(variable, None)
+    for arguments in (["codex"], ["gemini", "--no-hooks"], ["zed"]):
+        cli.ok("install", *arguments, "--command", "/bin/false")
+    done = cli("doctor")
+    assert done.returncode == 1
+    told = {line.split()[0]: line for line in done.stdout.decode().splitlines() if line.startswith("  ")}
+    assert "; stop hook in its file  (" in told["codex"]
+    assert (
+        "; no stop hook in its files: the end of a job does not wake its model; install gemini adds it"
+        in (told["gemini"])
+    )
+    assert "hook" not in told["zed"]
 
 
 def test_the_doctor_says_which_tools_a_server_would_offer_and_why(cli: CommandLine) -> None:
