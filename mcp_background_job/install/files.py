@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 from mcp_background_job.errors import InvalidRequestError
@@ -40,6 +40,19 @@ def write(path: Path, before: str | None, after: str | None) -> None:
     """Replace a file's text, or remove the file; see ``staged``."""
     with staged(path, before, after) as replace:
         replace()
+
+
+def missing_folders(path: Path) -> tuple[Path, ...]:
+    """Return the folders that must be made for a file, the outermost first."""
+    missing = [folder for folder in Path(os.path.realpath(path)).parents if not folder.exists()]
+    return tuple(reversed(missing))
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders up to the first that is not empty, or that cannot be removed: it stays, as it harms nobody."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 @contextlib.contextmanager

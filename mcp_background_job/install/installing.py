@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -26,12 +26,14 @@ class Change:
         before: its text; None if there is no file.
         after: its text after the change; None if the file is removed.
         record: its record after the change; None if it has none.
+        folders: the folders that are removed with the file if nothing else is in them, the innermost first.
     """
 
     path: Path
     before: str | None
     after: str | None
     record: Record | None
+    folders: Sequence[Path] = ()
 
     def difference(self) -> str:
         """Return the change as a unified diff for people: line breaks and byte-order marks are not shown."""
@@ -53,6 +55,8 @@ class Change:
             replace()
         if not self.record:
             records.forget(self.path)
+        if self.after is None:
+            files.remove_empty(self.folders)
 
 
 def installed(wanted: Iterable[Wanted], records: Records) -> list[Change]:
@@ -108,7 +112,7 @@ def _installed(path: Path, wishes: list[Wanted], records: Records) -> Change | N
     text = before or ""
     record = records.get(path)
     if record is None or not _has_any(path, wishes, text):
-        record = Record(path, created=before is None)
+        record = Record(path, created=before is None, folders=files.missing_folders(path))
     for one in wishes:
         after = _edited(path, grant, text, one)
         if after != text:
@@ -128,7 +132,7 @@ def _uninstalled(path: Path, wishes: list[Wanted], records: Records) -> Change |
         for one in wishes:
             text = _edited(path, revoke, text, one)
     is_left = text or (record and not record.created)
-    return Change(path, before, text if is_left else None, None)
+    return Change(path, before, text if is_left else None, None, record.folders[::-1] if record else ())
 
 
 def _undone(record: Record, wishes: list[Wanted], before: str) -> str | None:

@@ -24,11 +24,13 @@ class Record:
         path: path of the file.
         created: whether the installation created it.
         edits: the changes, in order.
+        folders: the folders that the installation created for it, the outermost first.
     """
 
     path: Path
     created: bool
     edits: tuple[Edit, ...] = ()
+    folders: tuple[Path, ...] = ()
 
     def with_edit(self, edit: Edit) -> Record:
         """Return the record with a further change."""
@@ -59,7 +61,8 @@ class Records:
             return None
         try:
             known: dict[str, Any] = json.loads(text)
-            return Record(path, known["created"], tuple(Edit(**edit) for edit in known["edits"]))
+            folders = tuple(map(Path, known.get("folders", ())))  # release 1.0.0 recorded none
+            return Record(path, known["created"], tuple(Edit(**edit) for edit in known["edits"]), folders)
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequestError(
                 f"{self._file(path)} should say what was changed in {path}, and cannot be parsed: remove it; uninstall "
@@ -81,6 +84,7 @@ class Records:
             "version": 1,
             "path": str(record.path),
             "created": record.created,
+            "folders": [*map(str, record.folders)],
             "edits": [{"start": edit.start, "old": edit.old, "new": edit.new} for edit in record.edits],
         }
         file = self._file(record.path)

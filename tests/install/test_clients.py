@@ -386,3 +386,39 @@ def test_a_file_that_is_read_only_stays_as_it_is(home: Home, chosen: Client) -> 
     with pytest.raises(InvalidRequestError, match="is read-only"):
         home.uninstall(chosen)
     assert "mcp-background-job" in path.read_text()
+
+
+def below(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+@pytest.mark.parametrize("chosen", CLIENTS, ids=lambda chosen: chosen.name)
+def test_folders_that_the_installation_made_go_with_it(home: Home, chosen: Client) -> None:
+    home.machine.home.mkdir()
+    home.install(chosen)
+    assert below(home.machine.home)
+    home.install(chosen, command=["/opt/another"])
+    home.uninstall(chosen)
+    assert below(home.machine.home) == set()
+
+
+def test_folders_that_others_use_or_made_stay(home: Home) -> None:
+    theirs = home.machine.home / ".cursor"
+    theirs.mkdir(parents=True)
+    home.install(client("cursor"))
+    home.uninstall(client("cursor"))
+    assert theirs.is_dir()
+    home.install(client("opencode"))
+    (note := home.machine.home / ".config" / "opencode" / "note").touch()
+    home.uninstall(client("opencode"))
+    assert below(home.machine.home) == {theirs, note, note.parent, note.parent.parent}
+
+
+def test_a_record_without_folders_is_that_of_an_older_release(home: Home, tmp_path: Path) -> None:
+    home.install(client("zed"))
+    (record,) = (tmp_path / "state" / "installed").iterdir()
+    known = json.loads(record.read_text())
+    del known["folders"]
+    record.write_text(json.dumps(known))
+    home.uninstall(client("zed"))
+    assert {path.name for path in below(home.machine.home)} == {".config", "zed"}
