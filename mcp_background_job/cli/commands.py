@@ -35,9 +35,12 @@ _SINGLE = (
         "Remove this server from a client's configuration.",
     ),
     Command(
-        "doctor", "mcp_background_job.cli.doctor.doctor:doctor", "Show the settings in force, and every problem found."
+        "doctor",
+        "mcp_background_job.cli.doctor.doctor:doctor",
+        "Show every problem found, which clients reach the server, and your settings.",
     ),
     Command("demo", "mcp_background_job.cli.setup.demo:main", "Show what this program does, in half a minute."),
+    Command("exit-codes", "mcp_background_job.cli.setup.codes:codes", "Print what the commands exit with."),
     Command("completion", "mcp_background_job.cli.setup.completion:completion", "Print or install shell completion."),
 )
 

@@ -2,8 +2,8 @@
 
 A job's own exit code is passed on, and 128 + n means signal n, as in a shell. 124 means that a wait took too long, and
 125 that this program failed, as with ``timeout`` and ``env``. Each feature has a table of what its commands exit with:
-``exit_codes.TABLE`` of ``cli.jobs``, ``cli.comfyui``, ``cli.runs`` and ``cli.hooks``. The document that ``HELP`` names
-has these tables, and a test compares them.
+``exit_codes.TABLE`` of ``cli.jobs``, ``cli.comfyui``, ``cli.runs`` and ``cli.hooks``. The command that ``HELP`` names
+prints them. ``docs/reference/command-line.md`` has them too, and a test compares them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable
 
+from mcp_background_job.cli.wording import PROGRAM
 from mcp_background_job.errors import (
     AgentMissingError,
     BackgroundJobError,
@@ -45,7 +46,7 @@ INTERRUPTED = SIGNALLED + signal.SIGINT
 OUTPUT_CLOSED = SIGNALLED + signal.SIGPIPE
 
 #: What ``--help`` says of them.
-HELP = "Exit codes: docs/reference/command-line.md#exit-codes"
+HELP = f"Exit codes: {PROGRAM} exit-codes"
 
 
 def of_error(error: BackgroundJobError) -> int:

@@ -26,6 +26,7 @@ COMMANDS = [
     "serve",
     "places",
     "doctor",
+    "exit-codes",
     "demo",
     "completion",
 ]
@@ -141,6 +142,17 @@ def test_help_into_a_pipe_is_wrapped_to_no_width_and_not_filled_up(cli: CommandL
     assert texts[0] == texts[1]
     assert "  --timeout FLOAT: Stop the job after this time, in seconds or as 5m, 2h.\n" in texts[0]
     assert not [line for line in texts[0].splitlines() if line != line.rstrip()]
+
+
+def test_the_exit_codes_that_help_names_can_be_printed(cli: CommandLine) -> None:
+    named = cli.ok("kill", "--help").splitlines()[-1].removeprefix("Exit codes: mcp-background-job ")
+    everything = cli.ok(*named.split())
+    assert all(f"  {code} " in everything for code in ("0", "124", "128+n", "any other"))
+    of_comfyui = cli.ok(*named.split(), "comfyui", "cancel")
+    assert "  5 " in of_comfyui
+    assert "  5 " not in cli.ok(*named.split(), "kill")
+    assert of_comfyui in everything
+    assert "no command 'kil'" in only_line(cli(*named.split(), "kil").stderr)
 
 
 def test_the_version_is_told(cli: CommandLine) -> None:

@@ -134,7 +134,7 @@ def test_the_reference_explains_every_option_of_a_command(command: str) -> None:
 
 def test_help_says_where_the_exit_codes_are() -> None:
     for command in ((), ("wait",), *((group,) for group in GROUPS), ("comfyui", "batch"), ("hook", "stop")):
-        assert _help_of(*command).rstrip().endswith("\nExit codes: docs/reference/command-line.md#exit-codes")
+        assert _help_of(*command).rstrip().endswith("\nExit codes: mcp-background-job exit-codes")
 
 
 @pytest.mark.parametrize("record", [Spec, Status, Exit])

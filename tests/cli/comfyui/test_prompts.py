@@ -498,7 +498,7 @@ def test_help_names_every_command_and_where_exit_codes_are(cli: CommandLine) -> 
     text = cli.ok("comfyui", "--help")
     for command in COMMANDS:
         assert " " in command or f"  {command}: " in text
-    assert "command-line.md#exit-codes" in text
+    assert "Exit codes: mcp-background-job exit-codes" in text
 
 
 @pytest.mark.parametrize("command", COMMANDS)

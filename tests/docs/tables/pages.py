@@ -9,11 +9,8 @@ from pathlib import Path
 
 from mcp_types import Tool
 
-from mcp_background_job.cli.comfyui import exit_codes as comfyui_codes
-from mcp_background_job.cli.hooks import exit_codes as hook_codes
-from mcp_background_job.cli.jobs import exit_codes as job_codes
 from mcp_background_job.cli.output import UnwritableError
-from mcp_background_job.cli.runs import exit_codes as run_codes
+from mcp_background_job.cli.setup.codes import TABLES
 from mcp_background_job.config import ComfyUISettings, Settings, variable_of
 from mcp_background_job.errors import BackgroundJobError
 from tests.docs.tables.examples import EXAMPLES
@@ -27,13 +24,6 @@ _REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 #: Of the server whose tools are described: all of them, on a machine without a cluster, as most are.
 SETTING = {"MCP_BG_TOOLSETS": "all", "MCP_BG_PLACES": "local"}
 
-_EXIT_CODES = {
-    "jobs": job_codes.TABLE,
-    "comfyui": comfyui_codes.TABLE,
-    "runs": run_codes.TABLE,
-    "hook": hook_codes.TABLE,
-}
-
 
 def pages(tools: Iterable[Tool]) -> dict[Path, dict[str, str]]:
     """Return the tables of each page, by their names there."""
@@ -41,8 +31,7 @@ def pages(tools: Iterable[Tool]) -> dict[Path, dict[str, str]]:
         _REFERENCE / "settings.md": {"settings": _settings()},
         _REFERENCE / "statuses.md": {"statuses": statuses(), "error-codes": _error_codes()},
         _REFERENCE / "command-line.md": {
-            f"exit-codes-{feature}": table(["code", "meaning"], [*codes.items()])
-            for feature, codes in _EXIT_CODES.items()
+            f"exit-codes-{feature}": table(["code", "meaning"], [*codes.items()]) for feature, codes in TABLES.items()
         },
         _REFERENCE / "arguments.md": {"tools": "\n".join(_tool(tool) for tool in tools)},
     }
