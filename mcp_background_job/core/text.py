@@ -22,6 +22,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.0f} d"
 
 
+def counted(count: int, what: str, several: str = "") -> str:
+    """Return how many there are of something: ``1 job``, ``3 jobs``; its plural if that has more than an s behind."""
+    return f"{count} {what if count == 1 else several or f'{what}s'}"
+
+
 def size(count: int) -> str:
     """Return a number of bytes in one unit: ``512 B``, ``1.5 MB``."""
     value = float(count)

@@ -72,12 +72,12 @@ class Client:
     Attributes:
         name: the name that people type.
         title: the name as its makers write it.
-        then: a sentence on what to do after the installation.
+        then: what to do after the installation, once it was started again.
     """
 
     name: Name
     title: str
-    then: str = "Start it again, so that it reads its configuration."
+    then: str = "it reads its configuration when it starts"
     _kind: Format = _JSONC
     _keys: tuple[str, ...] = ("mcpServers",)
 
@@ -134,7 +134,7 @@ class ClaudeCode(Client):
 
     name = "claude-code"
     title = "Claude Code"
-    then = "Start it again; /mcp shows whether it is connected."
+    then = "/mcp there shows whether this server is connected"
 
     def file(self, machine: Machine, project: Path | None) -> Path:
         if project:
@@ -165,7 +165,7 @@ class Codex(Client):
 
     name = "codex"
     title = "Codex"
-    then = "Start it again, and trust the stop hook once with /hooks."
+    then = "trust the stop hook there once with /hooks"
     _kind = _TOML
     _keys = ("mcp_servers",)
 

@@ -326,7 +326,7 @@ def compile_regex(pattern: str, argument: str) -> regex.Pattern[str]:
         raise InvalidRequestError(f"{_quoted(argument, pattern)} is not a regular expression: {error}") from error
     except RecursionError as error:
         raise InvalidRequestError(
-            f"{_quoted(argument, pattern)} is nested too deep for a regular expression: make it simpler"
+            f"{_quoted(argument, pattern)} is nested too deeply for a regular expression: make it simpler"
         ) from error
 
 

@@ -192,8 +192,8 @@ def check_same(label: str, live: Spec, command: str, cwd: str) -> None:
     pairs = ((live.command, live.cwd), (command, cwd))
     runs, asked = (f"`{command_on_one_line(what, _TOLD)}` in {where}" for what, where in pairs)
     raise NameTakenError(
-        f"job {label} has not ended and is something else: {runs}, not {asked}. Give another name, or "
-        'if_running="restart" to replace it, or if_running="new" to run both'
+        f"the name is taken: job {label}, which is live, runs {runs}, and you ask for {asked}. Give another name, or "
+        'if_running="restart" to replace that job, or if_running="new" to run both'
     )
 
 

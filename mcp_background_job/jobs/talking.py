@@ -97,8 +97,8 @@ class Talker:
             )
         if not answer["pids"]:
             raise InvalidRequestError(
-                f"no process of job {job.label} is known to handle {name}, which ends those that do not, so it was not "
-                "sent; kill_job with signal_only=false stops the job"
+                f"{name} was not sent: no process of job {job.label} is known to handle it, and it ends a process that "
+                "does not; kill_job with signal_only=false stops the job"
             )
         return answer["pids"]
 

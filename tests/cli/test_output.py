@@ -132,5 +132,5 @@ def test_to_kill_all_of_nothing_is_said(
     monkeypatch.setattr(sys, "stdout", sys.stdout)
     assert _exit_code(monkeypatch, "kill", "--all") == exit_codes.OK
     assert capfd.readouterr().err == (
-        "mcp-background-job: project orchard has no job that has not ended, so there is nothing to kill\n"
+        "mcp-background-job: no job of project orchard is running or queued: there was nothing to kill\n"
     )

@@ -99,7 +99,7 @@ def test_both_commands_say_what_they_did(tmp_path: Path, capsys: pytest.CaptureF
     path = tmp_path / ".codex" / "config.toml"
     install("codex", command="x")
     assert capsys.readouterr().out.endswith(
-        f"written: {path}\nStart it again, and trust the stop hook once with /hooks.\n"
+        f"written: {path}\nRestart Codex: trust the stop hook there once with /hooks.\n"
     )
     install("codex", command="x")
     assert capsys.readouterr().out == "Codex has it already; nothing was changed\n"

@@ -49,7 +49,7 @@ def kill(
             for fate in became.values():
                 _report(fate)
         if not became:
-            terminal.say(f"project {asker.project} has no job that has not ended, so there is nothing to kill")
+            terminal.say(f"no job of project {asker.project} is running or queued: there was nothing to kill")
         return of_errors(fate.error for fate in became.values() if isinstance(fate, Failed))
 
     return with_manager(kill_them)

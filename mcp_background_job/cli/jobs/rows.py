@@ -8,7 +8,7 @@ from mcp_background_job.actions.jobs.listed import Listed
 from mcp_background_job.cli.escaping import printable
 from mcp_background_job.cli.tables import AGE, NOTHING, STATUS, Column, Fitted, Rows
 from mcp_background_job.cli.wording import typed
-from mcp_background_job.core.text import duration
+from mcp_background_job.core.text import counted, duration
 
 if TYPE_CHECKING:  # rich costs 50 ms, and a pipe needs none of it
     from rich.console import RenderableType
@@ -59,10 +59,11 @@ def within(jobs: list[Row], height: int) -> RenderableType:
 def beside(found: Listed) -> list[str]:
     """Return what there is to say beside a list: how many jobs it does not show, and what is missing."""
     more = f"{found.more} more (--all shows them)" if found.more else ""
-    jobs = "1 job" if found.elsewhere == 1 else f"{found.elsewhere} jobs"
-    elsewhere = f"{jobs} of other projects (--all-projects shows them)" if found.elsewhere else ""
-    counted = ", ".join(part for part in (more, elsewhere) if part)
-    return [part for part in (counted, found.note) if part]
+    others = (
+        f"{counted(found.elsewhere, 'job')} of other projects (--all-projects shows them)" if found.elsewhere else ""
+    )
+    left_out = ", ".join(part for part in (more, others) if part)
+    return [part for part in (left_out, found.note) if part]
 
 
 def _cell(job: Row, field: str) -> str:

@@ -13,6 +13,7 @@ from mcp_background_job.cli.arguments import AllProjects, AsJson
 from mcp_background_job.cli.runs import views
 from mcp_background_job.cli.runs.session import with_runs
 from mcp_background_job.cli.session import caller
+from mcp_background_job.core.text import counted
 
 
 def list_runs(
@@ -53,7 +54,7 @@ def list_runs(
         else:
             views.several(views.as_tree(found["runs"]) if tree else found["runs"])
         if "elsewhere" in found:
-            terminal.say(f"{found['elsewhere']} of other projects (--all-projects)")
+            terminal.say(f"{counted(found['elsewhere'], 'run')} of other projects (--all-projects shows them)")
         return exit_codes.OK
 
     return with_runs(list_them)

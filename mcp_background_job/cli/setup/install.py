@@ -49,7 +49,7 @@ def install(
     if not as_json:
         _report(chosen, changes, dry_run=dry_run, nothing="has it already")
         if changes and not dry_run:
-            terminal.paragraph(chosen.then)
+            terminal.paragraph(f"Restart {chosen.title}: {chosen.then}.")
     return exit_codes.OK
 
 

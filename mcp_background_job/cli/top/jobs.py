@@ -18,7 +18,7 @@ from mcp_background_job.cli.top.pager import Line, Pager
 from mcp_background_job.cli.top.questions import Ask, Choose, Confirm
 from mcp_background_job.cli.top.tab import Tab
 from mcp_background_job.core.states import NOT_OVER
-from mcp_background_job.core.text import size
+from mcp_background_job.core.text import counted, size
 from mcp_background_job.errors import BackgroundJobError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class JobsTab(Tab):
         count = self._list.get("count", 0)
         elsewhere = sum(self._list.get("projects", {}).values()) - count if not (self._all_projects or found) else 0
         return (
-            f"{count} jobs{found}",
+            f"{counted(count, 'job')}{found}",
             *lists.load_of(self._machine),
             *([f"{elsewhere} of other projects (p)"] if elsewhere > 0 else []),
             *([str(self._list["note"])] if self._list.get("note") else []),
@@ -255,7 +255,7 @@ class JobsTab(Tab):
             self.complain(str(error))
             return
         if found is None:
-            self.tell(f"{self.words} stands nowhere {'below' if forward else 'above'}")
+            self.tell(f"{self.words} was not found {'below' if forward else 'above'}")
         else:
             await self._show_at(log, "around", found)
 

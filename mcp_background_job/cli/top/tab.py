@@ -194,7 +194,7 @@ class Tab(Vertical):
 
     def _go_on(self, *, forward: bool) -> None:
         if self.sought is None:
-            self.tell("nothing was searched for yet: / in the log searches")
+            self.tell("search for something first: / in the log")
         else:
             self.run_worker(self.hit(self.sought, forward=forward), group=f"{self.name_of_tab}-search", exclusive=True)
 
@@ -202,7 +202,7 @@ class Tab(Vertical):
         """Go to the next line that has what was searched for, among those that are here."""
         place = await lanes.scan(place_of, self.pager.lines, pattern, self.pager.from_here(forward=forward))
         if place is None:
-            self.tell(f"{self.words} stands nowhere {'below' if forward else 'above'}")
+            self.tell(f"{self.words} was not found {'below' if forward else 'above'}")
         else:
             self.pager.mark(pattern, place)
 

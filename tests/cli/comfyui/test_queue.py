@@ -219,9 +219,9 @@ def test_a_cleared_history_forgets_nothing_of_ours(renderer: Renderer) -> None:
     path = renderer.file(graphs.output())
     first, _ = [renderer.json("submit", path, "--wait", WAIT)["prompt_id"] for _ in range(2)]
     out = renderer.ok("clear-history", "--keep", "1")
-    assert out.startswith("1 entries removed from the history, 1 kept; 1 of those removed can still be asked for with ")
+    assert out.startswith("1 entry removed from the history, 1 kept; 1 of those removed can still be asked for with ")
     assert "completed" in renderer.ok("job", first)
-    assert renderer.ok("clear-history") == "nothing was removed: the history has 1 entries\n"
+    assert renderer.ok("clear-history") == "nothing was removed: the history has 1 entry\n"
 
 
 # -- nobody there, wrong usage -----------------------------------------------------------------------------------------

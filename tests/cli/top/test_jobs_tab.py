@@ -78,7 +78,7 @@ async def test_a_search_finds_what_is_not_at_hand(opened: Open, start: Start, wo
         await shown.types(words)
         await shown.press("enter")
         if not found:
-            await shown.said("xneedlex stands nowhere above")
+            await shown.said("xneedlex was not found above")
             return
         await shown.sees(f"\n{found}")
 

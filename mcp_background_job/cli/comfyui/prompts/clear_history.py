@@ -12,6 +12,7 @@ from mcp_background_job.cli.comfyui.waits import under_way
 from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports.report import Report
+from mcp_background_job.core.text import counted
 
 
 def clear_history(*, keep: Count = 50, as_json: AsJson = False) -> int:
@@ -37,5 +38,8 @@ async def _clear_history(comfyui: ComfyUI, keep: int, *, as_json: bool) -> int:
 def _sentence(report: Report) -> str:
     """Return what came of a history that was to be cleared."""
     if not report["removed"]:
-        return f"nothing was removed: the history has {report['kept']} entries"
-    return f"{report['removed']} entries removed from the history, {report['kept']} kept; {report['detail']}"
+        return f"nothing was removed: the history has {counted(report['kept'], 'entry', 'entries')}"
+    return (
+        f"{counted(report['removed'], 'entry', 'entries')} removed from the history, {report['kept']} kept; "
+        f"{report['detail']}"
+    )

@@ -19,6 +19,7 @@ from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports import queue_report
 from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.comfyui.sessions import session_file
+from mcp_background_job.core.text import counted
 from mcp_background_job.errors import InvalidRequestError
 
 
@@ -113,7 +114,9 @@ async def _import_all(comfyui: ComfyUI, files: list[Path], *, as_json: bool) -> 
     else:
         for one in imported:
             show.sentence(_sentence(one), "completed")
-        terminal.paragraph(f"{len(imported)} sessions imported, {skipped} here already, {len(failures)} not read")
+        terminal.paragraph(
+            f"{counted(len(imported), 'session')} imported, {skipped} here already, {len(failures)} not read"
+        )
         show.facts({"failures": failures}, ())
     return exit_codes.UNMET if failures else exit_codes.OK
 
@@ -137,4 +140,4 @@ def _write(path: Path, text: str) -> None:
 def _sentence(report: Report) -> str:
     """Return what a session is."""
     downloaded = f", {report['downloaded']} of them downloaded" if report.get("downloaded") else ""
-    return f"session {report['name']} ({report['session_id']}), {report['prompts']} prompts{downloaded}"
+    return f"session {report['name']} ({report['session_id']}), {counted(report['prompts'], 'prompt')}{downloaded}"

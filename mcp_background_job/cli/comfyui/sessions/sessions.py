@@ -12,7 +12,7 @@ from mcp_background_job.cli.session import caller
 from mcp_background_job.cli.tables import Column, Rows
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports.report import Report
-from mcp_background_job.core.text import duration
+from mcp_background_job.core.text import counted, duration
 
 _COLUMNS = (
     Column("SESSION", "bold"),
@@ -51,7 +51,7 @@ async def _sessions(comfyui: ComfyUI, asked: Session, *, as_json: bool) -> int:
             terminal.line("no sessions here yet: the first submission begins one")
         if "elsewhere" in known:
             terminal.flush()
-            terminal.say(f"{known['elsewhere']} more of other projects: --all-projects lists them too")
+            terminal.say(f"{counted(known['elsewhere'], 'session')} of other projects (--all-projects shows them)")
     return exit_codes.OK
 
 
