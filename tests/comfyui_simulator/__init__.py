@@ -1,5 +1,5 @@
-"""A ComfyUI server for tests: the HTTP and websocket surface, the queue, the races and the wedges of the real one.
+"""A ComfyUI server for tests: with the HTTP and websocket surface, the queue, the races and the wedges of the real one.
 
-Two generations are imitated, as recorded in ``tests/comfyui/recordings``: `new` (0.33.0) and `old` (0.3.64).
-No models and no images are computed; nodes only take time, fail, or misbehave.
+It imitates two generations, as recorded in ``tests/comfyui/recordings``: `new` (0.33.0) and `old` (0.3.64). It computes
+no models and no images: its nodes only take time, fail, or misbehave.
 """

@@ -1,4 +1,4 @@
-"""Put the parts together, bind the port, and end as ComfyUI ends."""
+"""Puts the parts together, binds the port, and ends as ComfyUI ends."""
 
 import asyncio
 import errno
@@ -25,7 +25,7 @@ from tests.comfyui_simulator.routes.middlewares import faults, not_found, refuse
 from tests.comfyui_simulator.routes.prompt_routes import PromptRoutes
 from tests.comfyui_simulator.worker import Worker
 
-#: How long the server takes to end after SIGINT.
+#: Seconds that the server takes to end after SIGINT: usually, and with ``--slow-stop``.
 STOP_S = 0.3
 SLOW_STOP_S = 2.0
 
@@ -42,9 +42,9 @@ def main() -> None:
         asyncio.new_event_loop().run_until_complete(_serve(flags, ring))
     except KeyboardInterrupt:
         ring.write("\nStopped server\n")
-    # A second SIGINT meanwhile is not caught, and ends the process by the signal.
+    # A second SIGINT meanwhile is not caught: the signal ends the process.
     threading.Event().wait(SLOW_STOP_S if flags.slow_stop else STOP_S)
-    # Not sys.exit: the running prompt just dies, whatever its thread does at this moment.
+    # Not sys.exit: the running prompt must die at any point of its thread, as in ComfyUI.
     os._exit(0)
 
 

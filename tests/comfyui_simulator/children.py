@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tests.patience import HELPER_LIFE_S
 
-#: No child outlives this, whatever goes wrong.
+#: The longest that a child lives, whatever goes wrong.
 CHILD_LIFE_S = HELPER_LIFE_S
 
-#: Names the file that children are written to, and marks them as ours.
+#: The variable that names the file of the children's pids. It also marks a process as a child of a simulator.
 CHILDREN_VARIABLE = "SIMULATOR_CHILDREN"
 
 _CODE = """\
@@ -25,7 +25,7 @@ while True:
 
 
 def spawn(*, ignore_sigterm: bool, new_session: bool, seconds: float) -> int:
-    """Start a child that sleeps, holds the log open, and is never waited for."""
+    """Start a child that sleeps and holds the log open; nobody waits for its end."""
     life = str(max(1, min(CHILD_LIFE_S, round(seconds))))
     command = [sys.executable, "-I", "-S", "-c", _CODE, life, str(ignore_sigterm)]
     child = subprocess.Popen(command, start_new_session=new_session)
@@ -36,7 +36,7 @@ def spawn(*, ignore_sigterm: bool, new_session: bool, seconds: float) -> int:
 
 
 def kill_all(registered: Path) -> None:
-    """Kill the children that were written to a file, unless their pids belong to others by now."""
+    """Kill the children whose pids a file holds, unless their pids belong to other processes by now."""
     if not registered.exists():
         return
     for pid in map(int, registered.read_text().split()):

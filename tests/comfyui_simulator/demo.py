@@ -1,6 +1,6 @@
 """Shows the control of ComfyUI with a real server, a real client and a simulated ComfyUI, in about half a minute.
 
-Nothing here is staged but ComfyUI itself: every line that is printed comes from an answer of the server or the kernel.
+Only ComfyUI is simulated: every printed line comes from an answer of the server or of the kernel.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ async def _restart(client: Client[Any], simulator: Simulator) -> None:
     await _call(client, "comfyui_submit", workflow=child, note="leaves a child that ignores SIGTERM", wait_s=5)
     tree = psutil.Process(simulator.pid).children(recursive=True)
     children = [ProcessWrapper(process.pid) for process in tree]
-    # Until the next one waits: nothing can be submitted once it holds the GIL.
+    # The gate holds it back until the next prompt waits: once it holds the GIL, nothing can be submitted.
     gate = simulator.directory / "gate"
     holding = graphs.chain(graphs.gated(gate), graphs.gil_hold(200))
     wedging = await _call(client, "comfyui_submit", workflow=holding, note="holds the GIL", wait_s=0)

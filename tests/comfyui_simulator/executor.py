@@ -1,4 +1,4 @@
-"""Run one prompt: nodes in the order of their links, results kept for identical nodes, events in ComfyUI's order."""
+"""Runs one prompt: nodes in the order of their links, results kept for identical nodes, events in ComfyUI's order."""
 
 import json
 import threading
@@ -38,7 +38,7 @@ class Executor:
         self.is_freed = True
 
     def execute(self, item: Item) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Run a prompt to its end; returns outputs with meta, and the status, for the history."""
+        """Run a prompt until it ends; returns its outputs with meta, and its status, both for the history."""
         self.is_freed = False
         # The prompt is already visible in queue_running: an interrupt that comes now is lost by the next line.
         threading.Event().wait(self._flags.start_gap)
@@ -48,7 +48,7 @@ class Executor:
         try:
             succeeded = run.run()
         finally:
-            # Not in the cache: nodes of earlier prompts, in the old generation.
+            # In the old generation, the cache does not keep nodes of earlier prompts.
             if not self._flags.new:
                 self._cache = {key: result for key, result in self._cache.items() if key in run.signatures.values()}
         self._publisher.last_node_id = None
@@ -106,9 +106,9 @@ class PromptRun:
             self._publisher.send(event, data, self._publisher.client_id)
 
     def _sign(self, node_id: str) -> str:
-        """Name a node by its class, its values and the nodes it is linked to: equal names have equal results."""
+        """Name a node by its class, its values and the nodes that it is linked to: equal names mean equal results."""
         if node_id not in self.signatures:
-            # A bad branch of the graph may be linked to nothing.
+            # In a bad branch of the graph, a link may lead to no node.
             node = self._graph.get(node_id, {"class_type": None})
             inputs: dict[str, Any] = {
                 name: [self._sign(value[0]), value[1]] if _is_link(value) else value

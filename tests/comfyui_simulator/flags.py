@@ -1,4 +1,4 @@
-"""The command line: ComfyUI's own flags, and those that make the simulator misbehave."""
+"""The command line: ComfyUI's own flags, and flags that make the simulator misbehave."""
 
 import argparse
 from dataclasses import dataclass

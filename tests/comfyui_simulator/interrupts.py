@@ -1,4 +1,4 @@
-"""The one interrupt flag of the process, looked at by nodes."""
+"""The one interrupt flag of the process, which nodes look at."""
 
 import threading
 
@@ -29,7 +29,7 @@ class InterruptFlag:
             self._requested = False
 
     def check(self) -> None:
-        """Raise, and forget the wish, if there is one."""
+        """If an interrupt was requested, forget the request and raise the interruption."""
         with self._lock:
             if not self._requested:
                 return

@@ -1,4 +1,4 @@
-"""The view of queue and history that the new generation calls jobs."""
+"""The queue and the history in the new generation's form, which calls prompts jobs."""
 
 from typing import Any
 

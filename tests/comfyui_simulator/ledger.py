@@ -1,12 +1,12 @@
-"""What happened to prompts, in a file that outlives the server: one line each, there before anybody hears of it.
+"""A log of the prompts' events, in a file that outlives the server. Each line is there before any client hears of it.
 
-    submitted ID    POST /prompt has taken it
-    refused ID      POST /prompt has not
-    began ID        its first node is about to run
+    submitted ID    POST /prompt has accepted it
+    refused ID      POST /prompt has refused it
+    began ID        it has left the queue and runs
     ended ID        its end is in the history
-    deleted ID      it was taken out of the queue
+    deleted ID      it was deleted from the queue
 
-A test adds the deaths of the server that it causes, as ``died -``.
+If a test kills the server, the test adds the line ``died -``.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 
 class Ledger:
     def __init__(self, path: Path | None) -> None:
-        """Without a path nothing is written."""
+        """Open the file to append to; without a path, nothing is written."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         self._descriptor = os.open(path, flags, 0o600) if path else None
 

@@ -1,4 +1,4 @@
-"""What the server prints: always to stderr, and to a ring that /internal/logs shows."""
+"""The server's log: it goes to stderr, and into a ring that /internal/logs shows."""
 
 import logging
 import os
@@ -19,21 +19,21 @@ class LogRing:
 
     def write(self, text: str) -> None:
         with self._lock:
-            # A progress bar overwrites itself, or the ring would soon hold nothing else.
+            # A progress bar replaces its last state; otherwise the ring would soon hold nothing else.
             if text.startswith("\r") and self.entries and not self.entries[-1]["m"].endswith("\n"):
                 self.entries.pop()
             self.entries.append({"t": datetime.now().isoformat(), "m": text})  # noqa: DTZ005  local, as in ComfyUI
             os.write(sys.stderr.fileno(), text.encode())
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing, since nothing is kept back."""
 
     def text(self) -> str:
         return "".join(f"{entry['t']} - {entry['m']}" for entry in self.entries)
 
 
 class _ColouredLevel(logging.Formatter):
-    """The new generation's prefix, which it prints even into a pipe."""
+    """The new generation's prefix, in colours even if the output is a pipe."""
 
     def format(self, record: logging.LogRecord) -> str:
         return f"{_COLOURS.get(record.levelname, '')}[{record.levelname}]\x1b[0m {super().format(record)}"

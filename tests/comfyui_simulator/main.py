@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-# This folder would otherwise come first, and hide modules behind files that are named alike.
+# Otherwise this folder comes first, and its files hide modules of the same names.
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
 
 from tests.comfyui_simulator.app import main  # noqa: E402  the path must be right first

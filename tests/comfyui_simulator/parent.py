@@ -1,6 +1,6 @@
-"""The tie to a test that started this process: it is told when the port is bound, and takes us with it.
+"""The tie to the test that started this process: the test learns when the port is bound, and takes this process along.
 
-A restarted simulator inherits the variable but not the pipe, and is then on its own.
+A restarted simulator inherits the variable but not the pipe: it has no tie.
 """
 
 import contextlib
@@ -10,29 +10,29 @@ import signal
 
 from tests.patience import scaled
 
-#: What the kernel calls the pipe to write the port to, as ``pipe:[4711]``.
+#: The kernel's name of the pipe that the port is written to, as ``pipe:[4711]``.
 PARENT_VARIABLE = "SIMULATOR_PARENT"
 
-#: Every simulator ends by itself after this time, also with the interpreter's lock held. No nightly test takes longer.
+#: A simulator ends by itself after this time, even while it holds the interpreter's lock. No nightly test takes longer.
 LIFE_S = scaled(3600.0)
 
 _PR_SET_PDEATHSIG = 1
 
 
 def limit_life() -> None:
-    """Let the kernel end this process, since no Python code may be able to."""
+    """Make the kernel end this process after its longest life, since Python code may be unable to."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, LIFE_S)
 
 
 def tie() -> None:
-    """Die with the test, even when stopped."""
+    """Make the kernel kill this process when the test dies, even if this process is stopped."""
     if _descriptor() is not None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def announce(port: int) -> None:
-    """Say that the port is bound."""
+    """Tell the test that the port is bound."""
     descriptor = _descriptor()
     if descriptor is None:
         return
@@ -41,7 +41,7 @@ def announce(port: int) -> None:
 
 
 def _descriptor() -> int | None:
-    """Return our end of the pipe: none when it was closed before, as by this process before an exec."""
+    """Return this process's end of the pipe; None if it was closed before, as by an exec."""
     wanted = os.environ.get(PARENT_VARIABLE)
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):

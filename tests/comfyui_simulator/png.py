@@ -1,4 +1,4 @@
-"""Write real, small PNG files under ComfyUI's names."""
+"""Writes real, small PNG files under ComfyUI's names."""
 
 import re
 import struct
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def save(output_directory: Path, filename_prefix: str, text: str) -> dict[str, Any]:
-    """Write the next file of a prefix, which may name subfolders; returns what history says of it."""
+    """Write the next file of a prefix, which may name subfolders; returns the file's entry for the history."""
     prefix = Path(filename_prefix)
     subfolder = "" if str(prefix.parent) == "." else str(prefix.parent)
     folder = output_directory / subfolder
@@ -27,7 +27,7 @@ def picture(text: str) -> bytes:
 
 
 def stage(step: int, steps: int, size: int = 64) -> bytes:
-    """Return a picture of something that takes shape: each step shows more of a coloured disc."""
+    """Return a picture of work in progress: each step shows more of a coloured disc."""
     rows = bytearray()
     for y in range(size):
         rows.append(0)

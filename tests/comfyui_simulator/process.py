@@ -1,4 +1,4 @@
-"""Start simulators as processes of their own, and leave nothing of them behind."""
+"""Starts simulators as processes of their own, and leaves nothing of them behind."""
 
 import contextlib
 import http.client
@@ -26,16 +26,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _MODULE = "tests.comfyui_simulator"
 
-#: Below the range that the kernel takes ports of outgoing connections from, so that nobody takes ours by chance.
+#: Ports below the range for outgoing connections, from which the kernel might give ours away by chance.
 _PORTS = range(20_000, 32_000)
 
 
 class DidNotStartError(Exception):
-    """The simulator ended, or took too long, before its port was bound."""
+    """The simulator ended or took too long before its port was bound."""
 
 
 class Simulator:
-    """One simulator process, the leader of a session of its own."""
+    """One simulator process, which leads a session of its own."""
 
     def __init__(self, process: subprocess.Popen[bytes] | Forked, port: int, directory: Path, ready: int) -> None:
         self.process = process
@@ -56,11 +56,12 @@ class Simulator:
         wait: bool = True,
         anew: bool = False,
     ) -> Self:
-        """Start a simulator and, unless told otherwise, wait until its port is bound.
+        """Start a simulator and, unless `wait` is false, wait until its port is bound.
 
-        With a `cwd` it is started as ``python main.py`` there. Otherwise it comes from the nursery, and has no command
-        line of its own, unless it is to be started `anew`. The log and the output directory stand in `directory`,
-        by default a temporary one that ends with the simulator. Without ``--port`` among the flags a free one is taken.
+        With `cwd`, the command is ``python main.py`` in that directory. Otherwise the simulator comes from the nursery,
+        without a command line of its own, unless `anew` is true. The log and the outputs lie in `directory`, by default
+        a temporary one that ends with the simulator. Without ``--port`` among the flags, the simulator takes a free
+        port.
         """
         temporary = tempfile.TemporaryDirectory(prefix="simulator-") if directory is None else None
         folder = directory if temporary is None else Path(temporary.name)
@@ -122,7 +123,7 @@ class Simulator:
         return self.log_path.read_text(errors="replace")
 
     def wait_until_bound(self) -> None:
-        """Wait for the line with the port, or for the end of the process that would have written it."""
+        """Wait for the line with the port, or for the end of the process that should have written it."""
         line = b""
         deadline = time.monotonic() + PATIENCE_S
         while not line.endswith(b"\n"):
@@ -139,15 +140,15 @@ class Simulator:
         self.port = int(line)
 
     def wait_until_answering(self, patience_s: float = PATIENCE_S) -> None:
-        """Wait until requests are answered: for a server that was restarted, which tells nobody."""
+        """Wait until requests are answered: for a server that was restarted, since it announces nothing."""
         deadline = time.monotonic() + patience_s
         while not self._answers():
             assert time.monotonic() < deadline, f"nobody answers on port {self.port}"
-            # Nothing can be waited for: a port that is not bound has no event.
+            # Nothing announces that a port is bound.
             select.select([], [], [], 0.02)
 
     def _answers(self) -> bool:
-        # A connection alone proves nothing: the listener of a process that executes itself anew may take one more.
+        # A connection alone proves nothing: while a process executes itself anew, its old listener may accept one more.
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
         try:
             connection.request("GET", "/prompt")
@@ -162,13 +163,13 @@ class Simulator:
         self.process.send_signal(number)
 
     def wait(self, patience_s: float = PATIENCE_S) -> int:
-        """Wait for the end; returns the exit code, or the negative number of a signal."""
+        """Wait for the end; returns the exit code, or the negative number of the signal."""
         return self.process.wait(patience_s)
 
     def stop(self) -> None:
-        """Kill the process and what it has started, at once; harmless when it is over."""
+        """Kill the process and everything that it has started, at once; harmless if it is over."""
         for number in (signal.SIGCONT, signal.SIGKILL):
-            # Its group outlives it while it has children, and its pid is not used again before that.
+            # Its group outlives it as long as a child lives, and the kernel reuses its pid only after that.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 if self._owns_group():
                     os.killpg(self.pid, number)
@@ -183,7 +184,7 @@ class Simulator:
             self._temporary.cleanup()
 
     def _owns_group(self) -> bool:
-        """Tell whether the group is still ours: the leader is not reaped, or a registered child is in it."""
+        """Tell whether the group is still the simulator's: its leader is not reaped, or a registered child is in it."""
         if self.process.poll() is None:
             return True
         registered = self.directory / "children"
@@ -195,7 +196,7 @@ class Simulator:
         return False
 
     def _read_terminal(self, leader: int) -> None:
-        """Copy what the process writes to its terminal into the log, until nobody has it open."""
+        """Copy the process's output from its terminal to the log, until no process has the terminal open."""
 
         def copy() -> None:
             with self.log_path.open("ab", buffering=0) as log, contextlib.suppress(OSError):

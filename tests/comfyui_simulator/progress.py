@@ -1,4 +1,4 @@
-"""What a running node tells: progress_state and progress events, and the printed bar."""
+"""The news of a running node: progress_state and progress events, and the printed bar."""
 
 import time
 from pathlib import Path
@@ -9,13 +9,13 @@ from tests.comfyui_simulator.logs import LogRing
 from tests.comfyui_simulator.progress_monitor import ProgressMonitor
 from tests.comfyui_simulator.publisher import Publisher
 
-#: The new generation sends no more than one event of a bar in this time, but the first and the last.
+#: In this time, the new generation sends at most one event of a bar, apart from the first and the last.
 THROTTLE_S = 0.1
 _BAR_WIDTH = 10
 
 
 class Progress:
-    """The states of all nodes of one prompt that have started."""
+    """The states of all nodes of one prompt that have started or come from the cache."""
 
     def __init__(self, prompt_id: str, publisher: Publisher) -> None:
         self.prompt_id = prompt_id
@@ -35,7 +35,7 @@ class Progress:
         self._publisher.send_preview(png, names | {"prompt_id": self.prompt_id})
 
     def finish(self, node_id: str) -> None:
-        """Send the end of a node; one that came from the cache has not started."""
+        """Send the end of a node; a node that comes from the cache has not started."""
         maximum = self._nodes[node_id]["max"] if node_id in self._nodes else 1
         self._set(node_id, maximum, maximum, "finished")
 
@@ -50,13 +50,13 @@ class Progress:
             "parent_node_id": None,
             "real_node_id": node_id,
         }
-        # A copy, because the message is written later, by another thread.
+        # A copy, because another thread writes the message later.
         data = {"prompt_id": self.prompt_id, "nodes": dict(self._nodes)}
         self._publisher.send("progress_state", data, self._publisher.client_id)
 
 
 class NodeContext:
-    """The server, as seen by one running node."""
+    """The server, as one running node sees it."""
 
     def __init__(
         self,

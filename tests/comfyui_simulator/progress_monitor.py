@@ -1,10 +1,10 @@
-"""The thread that tqdm leaves behind its first progress bar: it wakes now and then, for microseconds, for good."""
+"""The thread that tqdm starts with its first progress bar: for good, it wakes now and then for microseconds."""
 
 import threading
 
 
 class ProgressMonitor:
-    """Begins with the first bar that is printed."""
+    """A thread that begins with the first printed bar."""
 
     def __init__(self, period_s: float) -> None:
         self._period_s = period_s

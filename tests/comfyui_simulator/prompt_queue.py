@@ -28,14 +28,14 @@ class PromptQueue:
 
     def put(self, item: Item) -> None:
         with self._mutex:
-            # Equal number and id make the heap compare the graphs, which raises: the real 500.
+            # If number and id are equal, the heap compares the graphs, which raises, as in ComfyUI, which answers 500.
             heapq.heappush(self._heap, item)
             self._ledger.note("submitted", item[1])
             self.on_change()
             self._not_empty.notify()
 
     def get(self) -> tuple[int, Item] | None:
-        """Move the first prompt to running and return it; None when only flags have to be looked at."""
+        """Move the first prompt to running and return it; None if only flags need a look."""
         with self._mutex:
             while not self._heap:
                 if self._flags:
@@ -49,7 +49,7 @@ class PromptQueue:
             return self._counter, item
 
     def finish(self, key: int, result: dict[str, Any], status: dict[str, Any]) -> None:
-        """Move a prompt from running to history: nobody ever sees it in neither or in both."""
+        """Move a prompt from running to history: it is never in neither or in both."""
         with self._mutex:
             item = self._running.pop(key)
             if len(self._history) >= MAXIMUM_HISTORY:
@@ -59,7 +59,7 @@ class PromptQueue:
             self.on_change()
 
     def snapshot(self) -> tuple[list[Item], list[Item]]:
-        """Return running and pending, the latter in the order of the heap."""
+        """Return the running and the pending prompts, the latter in the order of the heap."""
         with self._mutex:
             return list(self._running.values()), list(self._heap)
 
@@ -75,7 +75,7 @@ class PromptQueue:
             self.on_change()
 
     def delete(self, prompt_id: str) -> bool:
-        """Forget a pending prompt, without a trace."""
+        """Remove a pending prompt, which leaves no trace; returns whether it was there."""
         with self._mutex:
             for index, item in enumerate(self._heap):
                 if item[1] == prompt_id:

@@ -1,4 +1,4 @@
-"""The websockets: one queue of messages, sent one after another by one loop."""
+"""The websockets: one loop sends the messages of one queue, one after another."""
 
 import asyncio
 import json
@@ -10,10 +10,10 @@ from aiohttp import WSMsgType, web
 
 from tests.comfyui_simulator.prompt_queue import PromptQueue
 
-#: event, data (bytes as they are sent), and the client that it is for; None for all
+#: The event, its data (bytes as they are sent), and the client that it is for, or None for all clients.
 Message = tuple[str, Any, str | None]
 
-#: Kinds of binary frames, and a form of pictures.
+#: Kinds of binary frames, and a format of pictures.
 _PREVIEW, _NAMED_PREVIEW = 1, 4
 _PNG = 2
 
@@ -24,10 +24,10 @@ class Publisher:
         self._features = features
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
         self._sockets: dict[str, web.WebSocketResponse] = {}
-        #: Those that have asked for previews with the names of prompt and node.
+        #: Clients that have asked for previews with the names of prompt and node.
         self._named_previews: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        #: Of the prompt that runs, or ran last.
+        #: The client of the prompt that runs, or that ran last.
         self.client_id: str | None = None
         self.last_node_id: str | None = None
 
@@ -41,17 +41,17 @@ class Publisher:
         self.send("status", {"status": self.status()}, None)
 
     def send(self, event: str, data: Any, client_id: str | None) -> None:
-        """Hand over a message, from any thread."""
+        """Queue a message, from any thread."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._messages.put_nowait, (event, data, client_id))
 
     def send_to_owner(self, event: str, data: Any) -> None:
-        """Send what nobody sees when the prompt was submitted without a client_id."""
+        """Send to the prompt's client; nobody sees it if the prompt was submitted without a client_id."""
         if self.client_id is not None:
             self.send(event, data, self.client_id)
 
     def send_preview(self, png: bytes, names: dict[str, Any]) -> None:
-        """Send a picture of what a node is at, as binary frames are: kind, form or names, picture."""
+        """Send a picture of a node's work in progress, in a binary frame: kind, format or names, picture."""
         client_id = self.client_id
         if client_id in self._named_previews:
             facts = json.dumps(names | {"image_type": "image/png"}).encode()
@@ -60,7 +60,10 @@ class Publisher:
             self.send("preview", struct.pack(">II", _PREVIEW, _PNG) + png, client_id)
 
     async def publish(self) -> None:
-        """Send for ever. A message that is no JSON ends the process; a client that does not read stops all others."""
+        """Send messages for ever.
+
+        A message that is no JSON ends the process. A client that does not read holds up all others.
+        """
         while True:
             await self._send_now(*await self._messages.get())
 
@@ -73,7 +76,7 @@ class Publisher:
             await self._greet(sid)
             await self._listen(socket, sid)
         finally:
-            # By name, not by socket: an older connection takes a newer one of the same name with it.
+            # By name, not by socket: if an older connection of the same name ends, the newer one is lost too.
             self._sockets.pop(sid, None)
             self._named_previews.discard(sid)
         return socket

@@ -1,4 +1,4 @@
-"""What the server says about itself: /system_stats and /features."""
+"""The server's facts about itself: /system_stats and /features."""
 
 import sys
 from typing import Any

@@ -1,4 +1,4 @@
-"""The one thread that runs prompts. When a node kills it, nothing runs any more and nobody is told."""
+"""The one thread that runs prompts. If a node kills it, nothing runs any more, and nobody is told."""
 
 import threading
 import time
@@ -27,13 +27,13 @@ class Worker:
                 self._run(*found)
             if self._queue.take_flags().get("free_memory"):
                 self._executor.free()
-            # The prompt is in the history, and the next one still among those that wait.
+            # The prompt is in the history, and the next one still waits.
             threading.Event().wait(self._flags.next_gap)
 
     def _run(self, key: int, item: Item) -> None:
         began = time.perf_counter()
         result, status = self._executor.execute(item)
-        # execution_success has been sent, and the prompt still stands in queue_running.
+        # execution_success has been sent, but the prompt is still in queue_running.
         threading.Event().wait(self._flags.history_gap)
         self._queue.finish(key, result, status)
         self._publisher.send_to_owner("executing", {"node": None, "prompt_id": item[1]})

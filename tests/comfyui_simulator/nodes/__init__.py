@@ -1,1 +1,1 @@
-"""The nodes that the simulated server knows, and the graphs made of them."""
+"""The nodes of the simulated server, and graphs made of them."""

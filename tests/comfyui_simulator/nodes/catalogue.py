@@ -1,4 +1,4 @@
-"""All node classes by name, and what /object_info says of them."""
+"""All node classes by name, and their descriptions for /object_info."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ CATALOGUE = {node.name: node for node in [*STOCK_NODES, *SIM_NODES, *INPUT_NODES
 
 def object_info(node: NodeClass, *, new: bool) -> dict[str, Any]:
     hidden = {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
-    # Saving has an output only in the new generation.
+    # SaveImage has an output only in the new generation.
     returns = [] if node.name == "SaveImage" and not new else list(node.returns)
     info: dict[str, Any] = {
         "input": {"required": node.required, "hidden": hidden},

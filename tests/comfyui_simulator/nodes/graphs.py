@@ -1,4 +1,4 @@
-"""Graphs in the form that /prompt takes, one function for each way to behave."""
+"""Graphs in the form that /prompt takes: one function for each behaviour."""
 
 import itertools
 import json
@@ -11,7 +11,7 @@ _seeds = itertools.count(1)
 
 
 def node(class_type: str, **inputs: Any) -> dict[str, Any]:
-    """Return one node; a fresh seed, unless given, keeps it from being taken from the cache."""
+    """Return one node; if no seed is given, a new one keeps the node from being taken from the cache."""
     return {"class_type": class_type, "inputs": {"seed": next(_seeds)} | inputs}
 
 
@@ -20,7 +20,7 @@ def single(class_type: str, **inputs: Any) -> Graph:
 
 
 def chain(*graphs: Graph) -> Graph:
-    """Let one-node graphs run one after another, as nodes 1, 2, 3…"""
+    """Return a graph whose nodes, from one-node graphs, run one after another as nodes 1, 2, 3…"""
     nodes = [node for graph in graphs for node in graph.values()]
     for index, later in enumerate(nodes[1:], start=1):
         later["inputs"]["after"] = [str(index), 0]
@@ -28,7 +28,7 @@ def chain(*graphs: Graph) -> Graph:
 
 
 def with_output(graph: Graph, filename_prefix: str = "simulated", text: str = "done") -> Graph:
-    """Add a node that writes a picture after all others, as node 9."""
+    """Add node 9, which writes a picture after all others."""
     last = list(graph)[-1]
     return graph | {"9": node("SimOutput", text=text, filename_prefix=filename_prefix, after=[last, 0])}
 
@@ -38,13 +38,14 @@ def stepped(steps: int = 10, seconds: float = 0.1) -> Graph:
 
 
 def previewing(gates: Path, steps: int = 4) -> Graph:
-    """Show a picture at each step, and go on to the next when the file of its number is there."""
+    """Return a graph that shows a picture at each step; it goes on when the file with the step's number is there."""
     return single("SimPreviewing", steps=steps, gates=str(gates))
 
 
 def gated(gate: Path, *, deaf: bool = False) -> Graph:
-    """Run until a file is there: just as long as the test needs it to, on a slow machine too. A deaf one looks for no
-    interrupt meanwhile.
+    """Return a graph that runs until a file is there, thus as long as the test needs, however slow the machine is.
+
+    A deaf one does not look for interrupts meanwhile.
     """
     return single("SimGated", gate=str(gate), deaf=deaf)
 
@@ -108,29 +109,29 @@ def output(text: str = "done", filename_prefix: str = "simulated") -> Graph:
 def file(
     filename: str, *, kind: str = "images", subfolder: str = "", folder: str = "output", text: str = "-", size: int = 0
 ) -> Graph:
-    """Return a graph that writes one file, in the server's folder for outputs or temporary ones."""
+    """Return a graph that writes one file into the server's folder for outputs or into another one."""
     return single("SimFile", kind=kind, filename=filename, subfolder=subfolder, type=folder, text=text, size=size)
 
 
 def files(*graphs: Graph) -> Graph:
-    """Let one-node graphs run in any order, as nodes 1, 2, 3…"""
+    """Return a graph whose nodes, from one-node graphs, run in any order as nodes 1, 2, 3…"""
     nodes = [node for graph in graphs for node in graph.values()]
     return {str(index): node for index, node in enumerate(nodes, start=1)}
 
 
 def listing(*files: tuple[str, str], kind: str = "images") -> Graph:
-    """Return a graph that lists files by subfolder and name, without writing any."""
+    """Return a graph that lists files, by subfolder and name, without writing them."""
     listed = [{"filename": name, "subfolder": subfolder, "type": "output"} for subfolder, name in files]
     return single("SimListed", outputs=json.dumps({kind: listed}))
 
 
 def showing(ui: dict[str, Any]) -> Graph:
-    """Return a graph with a node that leaves this, whatever it is."""
+    """Return a graph whose node leaves this output."""
     return single("SimListed", outputs=json.dumps(ui))
 
 
 def text(words: str) -> Graph:
-    """Return a graph that shows a text, of stock nodes."""
+    """Return a graph of stock nodes that shows a text."""
     return {
         "1": {"class_type": "PrimitiveString", "inputs": {"value": words}},
         "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}},
@@ -138,12 +139,12 @@ def text(words: str) -> Graph:
 
 
 def model(path: str) -> Graph:
-    """Return a graph that shows a model, which nobody has written."""
+    """Return a graph that shows a model whose file nobody has written."""
     return {"7": {"class_type": "Preview3D", "inputs": {"model_file": path}}}
 
 
 def from_image(image: Any, *, picked: bool = False) -> Graph:
-    """Return a graph that makes a picture of another: one of the server's by any name, or of its list of inputs."""
+    """Return a graph that makes a picture of another: one that the server has, or one in its list of inputs."""
     loader = "SimPickImage" if picked else "LoadImage"
     return {
         "1": {"class_type": loader, "inputs": {"image": image}},

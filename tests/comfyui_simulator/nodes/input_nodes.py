@@ -1,4 +1,4 @@
-"""Nodes that read files of the server: its inputs, and by a name like ``a.png [output]`` its outputs as well."""
+"""Nodes that read files of the server: inputs, and by a name like ``a.png [output]`` outputs too."""
 
 import hashlib
 from pathlib import Path
@@ -11,7 +11,7 @@ _FOLDERS = ("input", "output", "temp")
 
 
 def file_of(output_directory: Path, name: str) -> Path:
-    """Return the file that a name means; without a folder behind it, an input."""
+    """Return the file that a name means: an input, unless the name ends with another folder in brackets."""
     for folder in _FOLDERS:
         if name.endswith(f" [{folder}]"):
             plain = name.removesuffix(f" [{folder}]")
@@ -27,7 +27,7 @@ def _is_there(output_directory: Path, inputs: dict[str, Any]) -> tuple[str, str,
 
 
 def _is_listed(output_directory: Path, inputs: dict[str, Any]) -> tuple[str, str, str] | None:
-    """Look into the list of inputs, in which no name has a folder behind it."""
+    """Look for the name in the list of inputs, in which no name ends with a folder; returns the error, if any."""
     folder = output_directory.with_name("input")
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     return None if inputs["image"] in names else ("image", "value_not_in_list", f"'{inputs['image']}' not in {names}")
@@ -39,7 +39,7 @@ def _load(context: Context, inputs: dict[str, Any]) -> Result:
 
 
 def _from_image(context: Context, inputs: dict[str, Any]) -> Result:
-    """Write a picture that tells of which it was made."""
+    """Write a picture that names the picture it was made of."""
     return Result((0,), {"images": [png.save(context.output_directory, "made", f"made of {inputs['image']}")]})
 
 

@@ -1,11 +1,11 @@
-"""What a node class is to validation and execution, and what a node may do while it runs."""
+"""A node class, as validation and execution see it, and the calls that a running node may make."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-#: A type name or the list of allowed values, and options.
+#: A type name or the list of allowed values; then options.
 InputSpec = list[Any]
 
 
@@ -20,7 +20,7 @@ class Context(Protocol):
         ...
 
     def preview(self, png: bytes) -> None:
-        """Show a picture of what it is at."""
+        """Show a picture of the work in progress."""
         ...
 
     def print_progress(self, value: int, maximum: int, seconds: float) -> None:
@@ -43,7 +43,7 @@ class NodeClass:
     returns: tuple[str, ...] = ()
     is_output: bool = True
     description: str = ""
-    #: Tells why inputs cannot be used, given the server's folders: the input, the kind of error, and its details.
+    #: Says why inputs cannot be used, given the folder for outputs: the input, the kind of error, and details.
     check: Callable[[Path, dict[str, Any]], tuple[str, str, str] | None] | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""The node classes of the simulator: they take time, fail, and wedge in all the known ways."""
+"""The node classes of the simulator: they take time, fail, and wedge in all known ways."""
 
 import ctypes
 import json
@@ -22,10 +22,10 @@ _STRING: InputSpec = ["STRING", {"default": ""}]
 _BOOLEAN: InputSpec = ["BOOLEAN", {"default": False}]
 _SIG_IGN = 1
 
-#: What ends or stops the process waits so long, or the answer to the submission would be lost with it.
+#: A node that ends or stops the process waits for this time first: the answer to the submission must get out.
 _HEAD_START_S = 0.15
 
-# A step of a node that waits for its gate to be opened.
+# Pause between two looks of a node that waits for its gate.
 _GATE_LOOK_S = 0.02
 
 
@@ -79,7 +79,7 @@ def _busy(_context: Context, inputs: dict[str, Any]) -> Result:
 
 def _gil_held(_context: Context, inputs: dict[str, Any]) -> Result:
     _sleep(_HEAD_START_S)
-    # PyDLL, unlike CDLL, keeps the interpreter's lock: no Python code of this process runs meanwhile.
+    # Unlike CDLL, PyDLL keeps the interpreter's lock: meanwhile no Python code of this process runs.
     ctypes.PyDLL(None).usleep(ctypes.c_uint(int(inputs["seconds"] * 1_000_000)))
     return said("held")
 
@@ -105,7 +105,7 @@ def _signalled(_context: Context, inputs: dict[str, Any]) -> Result:
 
 
 def _sigterm_ignored(_context: Context, _inputs: dict[str, Any]) -> Result:
-    # As a library in C would: Python lets only the main thread do it.
+    # In C, as a library might do it, since Python lets only the main thread set handlers.
     ctypes.CDLL(None).signal(int(signal.SIGTERM), ctypes.c_void_p(_SIG_IGN))
     return said("SIGTERM is ignored")
 
@@ -141,7 +141,7 @@ def _output(context: Context, inputs: dict[str, Any]) -> Result:
 
 
 def _file(context: Context, inputs: dict[str, Any]) -> Result:
-    """Write one file of any kind, as large as it is said to be, of which nothing but the text takes room."""
+    """Write one file of any kind and size; only its text takes room on the disk."""
     kind, folder = inputs["kind"], inputs["type"]
     path = context.output_directory.with_name(folder) if folder != "output" else context.output_directory
     path = path / inputs["subfolder"] / inputs["filename"]
@@ -154,7 +154,7 @@ def _file(context: Context, inputs: dict[str, Any]) -> Result:
 
 
 def _listed(_context: Context, inputs: dict[str, Any]) -> Result:
-    """List files that nobody has written, by whatever names."""
+    """List the given files, which nobody has written."""
     return Result((0,), json.loads(inputs["outputs"]))
 
 
@@ -169,7 +169,7 @@ def _sim(
     *,
     is_output: bool = True,
 ) -> NodeClass:
-    # `seed` makes two nodes different to the cache, `after` makes one wait for another.
+    # `seed` makes two nodes different for the cache; `after` makes one node wait for another.
     optional: dict[str, InputSpec] = {"seed": _INT, "after": ["*", {}]}
     return NodeClass(name, run, required=required or {}, optional=optional, returns=("INT",), is_output=is_output)
 

@@ -25,7 +25,7 @@ def _preview_any(_context: Context, inputs: dict[str, Any]) -> Result:
 
 
 def _preview_3d(_context: Context, inputs: dict[str, Any]) -> Result:
-    """Name a model by its path below the folder for outputs, beside the camera that looks at it."""
+    """Return a model's path below the folder for outputs, and no camera."""
     return Result((), {"result": [inputs["model_file"], None]})
 
 

@@ -1,4 +1,4 @@
-"""Judge a graph before it is queued, in the words of ComfyUI's ``execution.validate_prompt``."""
+"""Validates a graph before it is queued, in the words of ComfyUI's ``execution.validate_prompt``."""
 
 import traceback
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Graph = dict[str, Any]
 
 @dataclass
 class Judgement:
-    """`error` is None if at least one output is good; the bad ones stand in `node_errors` all the same."""
+    """The result: `error` is None if at least one output is good; `node_errors` has the bad outputs even then."""
 
     error: Error | None = None
     good_outputs: list[str] = field(default_factory=list[str])
@@ -42,7 +42,7 @@ def judge(graph: Graph, targets: list[str] | None, directory: Path, *, new: bool
 
 
 def _replace_nodes(graph: Graph) -> None:
-    """Imitate the step of the new generation that fails (500) on the editor's form of a graph."""
+    """Imitate a step of the new generation: it fails (500) if the graph is in the editor's form."""
     for node in graph.values():
         node.get("class_type")
 
@@ -135,7 +135,7 @@ class _Validator:
         return self._valid[node_id]
 
     def _check_input(self, inputs: dict[str, Any], name: str, spec: InputSpec, errors: list[Error]) -> bool:
-        """Note what is wrong with an input; returns whether what it is linked to is valid."""
+        """Note the errors of an input; returns whether the node that it is linked to is valid."""
         value = inputs[name]
         if isinstance(value, list):
             return self._check_link(value, name, spec, errors)  # pyright: ignore[reportUnknownArgumentType]
@@ -182,7 +182,7 @@ def _same(value: Any) -> Any:
 
 
 def _value_error(inputs: dict[str, Any], name: str, spec: InputSpec) -> Error | None:
-    """Convert a value in its place, as ComfyUI does; returns what is wrong with it."""
+    """Convert a value in its place, as ComfyUI does; returns its error, if any."""
     value, kind, options = inputs[name], spec[0], spec[1]
     extra_info = {"input_name": name, "input_config": spec, "received_value": value}
     if isinstance(kind, list):

@@ -1,1 +1,1 @@
-"""What the simulated server answers, by kind of address."""
+"""The routes of the simulated server, by kind of address."""

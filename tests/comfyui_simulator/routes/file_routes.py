@@ -11,7 +11,7 @@ from aiohttp import web
 from tests.comfyui_simulator import png
 from tests.comfyui_simulator.flags import Flags
 
-#: What a preview of every picture looks like: one pixel.
+#: The preview of every picture: one pixel.
 PREVIEW = b64decode("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==")
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
@@ -51,14 +51,14 @@ class FileRoutes:
         return await self._faulty(request, path) or web.FileResponse(path, headers=headers)
 
     def _preview(self, path: Path, headers: dict[str, str]) -> web.StreamResponse:
-        """Shrink a picture to a pixel; WebP comes as it is, as if it had been shrunk already."""
+        """Return a picture as one pixel; a WebP is returned whole, as if it had been shrunk already."""
         if path.suffix not in _PICTURES:
             return web.Response(status=500, text="500 Internal Server Error\n\nServer got itself in trouble")
         content = path.read_bytes() if path.suffix == ".webp" else PREVIEW
         return web.Response(body=content, content_type="image/webp", headers=headers)
 
     async def _faulty(self, request: web.Request, path: Path) -> web.StreamResponse | None:
-        """Send a part of a file that is longer than the flags allow."""
+        """Send a part of a file that is longer than the flags allow; None if the file is to be sent whole."""
         length = os.stat(path).st_size
         if self._drop is not None and length > self._drop:
             response = await self._begun(request, path, self._drop)
@@ -97,7 +97,7 @@ class FileRoutes:
         return web.json_response({"name": path.name, "subfolder": subfolder, "type": str(form.get("type", "input"))})
 
     def _keep(self, path: Path, content: bytes, original_ref: object) -> None:
-        """Write an upload, a mask as a new picture with the original's name in it, as if it had been laid over it."""
+        """Write an upload; a mask becomes a new picture that names the original, as if the mask lay over it."""
         if isinstance(original_ref, str):
             original = json.loads(original_ref)
             of = self._folders[original["type"]] / original.get("subfolder", "") / original["filename"]
@@ -108,7 +108,7 @@ class FileRoutes:
 
 
 def _free(path: Path, content: bytes) -> Path:
-    """Return the path, or the next one that is free or holds the same already."""
+    """Return the path, or the next one that is free or that holds the same content already."""
     wanted, number = path, 1
     while path.exists() and path.read_bytes() != content:
         path = wanted.with_name(f"{wanted.stem} ({number}){wanted.suffix}")

@@ -1,4 +1,4 @@
-"""What does not change: statistics, features, node classes, models, logs, the page."""
+"""Everything but prompts and files: statistics, features, node classes, models, logs, the page."""
 
 from typing import Any
 

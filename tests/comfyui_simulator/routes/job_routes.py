@@ -65,7 +65,7 @@ class JobRoutes:
 
 
 def is_uuid(value: Any) -> bool:
-    """Tell whether this is a UUID in its canonical form."""
+    """Tell whether the value is a UUID in its canonical form."""
     try:
         return isinstance(value, str) and str(uuid.UUID(value)) == value
     except ValueError:

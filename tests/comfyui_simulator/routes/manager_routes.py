@@ -26,8 +26,8 @@ async def _reboot(request: web.Request) -> web.Response:  # noqa: RET503  exec d
         return web.Response(status=400, text=text)
     log.info("\nRestarting... [Simulator]\n\n")
     if session := os.environ.get(_SESSION_VARIABLE):
-        # The launcher is meant to see the marker and to start the server again.
+        # The launcher must see the marker and start the server again.
         Path(f"{session}.reboot").touch()  # noqa: ASYNC240  the process ends in the next line
         os._exit(0)
-    # The client gets no answer: its connection is closed by the exec.
+    # The client gets no answer: the exec closes its connection.
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606

@@ -1,4 +1,4 @@
-"""What happens to every request before its route: foreign pages are refused, and faults are played."""
+"""Steps before every route: foreign pages are refused, and the faults that the flags name are played."""
 
 import asyncio
 from urllib.parse import urlparse
@@ -47,7 +47,7 @@ def _has_header(request: web.Request, required: str) -> bool:
 
 
 async def not_found(request: web.Request) -> web.StreamResponse:
-    """Answer as the catch-all for static files does: it knows GET and HEAD only, all else is 405."""
+    """Answer as the catch-all for static files does: it knows only GET and HEAD, and answers 405 to all else."""
     response = web.StreamResponse(status=404)
     response.content_type = "application/octet-stream"
     response.enable_chunked_encoding()

@@ -19,7 +19,7 @@ from tests.comfyui_simulator.prompt_queue import PromptQueue
 from tests.comfyui_simulator.publisher import Publisher
 from tests.comfyui_simulator.routes.job_routes import is_uuid
 
-#: What --die-after-interrupt exits with.
+#: The exit code of --die-after-interrupt.
 DEATH_CODE = 1
 
 
@@ -81,7 +81,7 @@ class PromptRoutes:
         return number
 
     def _prompt_id(self, body: dict[str, Any]) -> str | None:
-        """Return the id to use, or None if the client's own is refused."""
+        """Return the prompt's id, or None if the client's own id is refused."""
         if not self._flags.new:
             return str(body.get("prompt_id", uuid.uuid4()))
         prompt_id = body.get("prompt_id")
