@@ -138,13 +138,16 @@ async def _that_runs(members: Collection[ComfyUI]) -> ComfyUI:
 
 
 async def list_prompts(comfyui: ComfyUI, *, statuses: Collection[str] = (), among: Among, limit: int) -> Listing:
-    """Return prompts like ``Catalogue.list``, of all ComfyUIs."""
-    members = await comfyui.members.all()
-    if len(members) == 1:
+    """Return prompts like ``Catalogue.list``, of all ComfyUIs, those that ran on nodes and are over included."""
+    members, parted = await comfyui.members.all(), await comfyui.members.parted()
+    if len(members) == 1 and not parted:
         return await members[0].catalogue.list(statuses=statuses, among=among, limit=limit)
     found = await asyncio.gather(*(one.catalogue.list(statuses=statuses, among=among, limit=limit) for one in members))
     waiting = await comfyui.catalogue.waiting(comfyui.members.name, statuses=statuses, among=among, limit=limit)
     rows = {row.prompt.prompt_id: row for row in waiting}
+    for server in parted:
+        for row in await comfyui.catalogue.waiting(server, statuses=statuses, among=among, limit=limit):
+            rows[row.prompt.prompt_id] = replace(row, prompt=replace(row.prompt, server=server))
     for one, listing in zip(members, found, strict=True):
         for row in listing.rows:
             entry = row.prompt.submission
@@ -162,8 +165,11 @@ async def errors(comfyui: ComfyUI, *, among: Among, limit: int) -> tuple[list[Ex
     members = await comfyui.members.all()
     found = [await one.catalogue.errors(among=among, limit=limit) for one in members]
     explained = {one.row.prompt.prompt_id: one for some, _ in found for one in some}
-    ordered = {row.prompt.prompt_id: None for row in in_order(one.row for one in explained.values())}
     trouble = next((trouble for _, trouble in found if trouble), None)
+    for server in await comfyui.members.parted():
+        for one in await comfyui.catalogue.errors_of(server, among=among, limit=limit):
+            explained.setdefault(one.row.prompt.prompt_id, one)
+    ordered = {row.prompt.prompt_id: None for row in in_order(one.row for one in explained.values())}
     return [explained[prompt_id] for prompt_id in ordered][:limit], trouble
 
 

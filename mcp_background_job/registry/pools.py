@@ -43,6 +43,10 @@ class SqlitePools:
             for row in self._database.rows("members", pool=storable(pool))
         ]
 
+    def parted(self, limit: int) -> list[str]:
+        """Return the servers of prompts that were jobs of a cluster and have left their pools, the newest first."""
+        return [str(row["server"]) for row in self._database.rows("parted", limit=limit)]
+
     def share(self, url: str, other: str) -> bool:
         """Tell whether two servers are members of one pool."""
         return bool(self._database.rows("share_a_pool", url=storable(url), other=storable(other)))

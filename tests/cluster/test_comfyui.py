@@ -13,6 +13,7 @@ from mcp_background_job.comfyui import together
 from mcp_background_job.comfyui.batches.making import items_of
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
+from mcp_background_job.comfyui.prompts.catalogue import Among
 from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.core.comfyui.batch import TERMINAL, BatchStatus
 from mcp_background_job.jobs.manager import JobManager
@@ -84,3 +85,7 @@ async def test_comfyui_on_a_node_does_all_that_one_here_does(managers: Managers,
         [member] = [one for one in await comfyui.members.all() if one.endpoint.job_id == restarted.job_id]
         assert (await member.lifecycle.stop(client="test", force=False)).status == "stopped"
         assert [one.endpoint.job_id for one in await comfyui.members.all()] == [""]
+        listed = await together.list_prompts(comfyui, among=Among(), limit=20)
+        statuses = {row.prompt.prompt_id: row.prompt.status for row in listed.rows}
+        assert (statuses[submitted.prompt_id], statuses[running.prompt_id]) == ("completed", "cancelled")
+        assert len(statuses) == 5, "those of both ComfyUIs, although both are gone"

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.executors.nodes import client
+from mcp_background_job.executors.slurm import relay
 from mcp_background_job.executors.slurm.channel import Channels
 from mcp_background_job.jobdir import address, records
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
@@ -147,6 +148,26 @@ async def test_who_is_cancelled_while_a_relay_is_started_leaves_it_to_the_others
     async with await other as channel:
         assert await channel.signal(signal.SIGCONT)
     assert slurm.started == 1
+
+
+async def test_a_relay_that_never_started_holds_up_nobody_who_has_given_up(
+    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_END_S", 10 * PATIENCE_S)
+    job, _ = nodes.run("exec sleep 1000")
+    begun = tmp_path / "begun"
+    instead = ["/bin/sh", "-c", f"touch {begun}; exec sleep 1000"]
+    slurm = NoSlurm("srun", environment=dict(os.environ), instead=instead)
+    channels = nodes.channels(slurm)
+    connecting = asyncio.ensure_future(channels.connect(job, "812"))
+
+    async def has_begun() -> bool:
+        return begun.exists()
+
+    await until(has_begun, "what is no relay")
+    await asyncio.wait_for(channels.close(), PATIENCE_S)
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
 
 
 @pytest.mark.parametrize("control", ["srun", "tcp"])

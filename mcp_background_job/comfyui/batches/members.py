@@ -36,6 +36,9 @@ class Reached(Protocol):
 
 M = TypeVar("M", bound=Reached)
 
+#: Members of the past whose prompts are listed: each restart on a node makes one.
+_PARTED = 20
+
 
 class Members(Generic[M]):
     """One server, or several that share batches."""
@@ -74,6 +77,10 @@ class Members(Generic[M]):
         urls = [one.url for one in found if not await self._has_parted(one)]
         urls.sort(key=lambda url: url != self.home.endpoint.url)
         return [one for url in urls if (one := await self._get(url)) is not None] or [self.home]
+
+    async def parted(self) -> list[str]:
+        """Return the names of the last members that were jobs and are over: the journal has their prompts."""
+        return await lanes.journal(self._pools.parted, _PARTED) if self.name else []
 
     async def _has_parted(self, member: Member) -> bool:
         """Remove a member that was a job, once the job is over and the ends of all its prompts are known."""

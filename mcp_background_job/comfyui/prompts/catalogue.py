@@ -127,15 +127,20 @@ class Catalogue:
         rows = [await self._place(one, queue, history) for one in (*known, *strangers)]
         return _listing(in_order(rows), statuses, limit, trouble)
 
+    async def errors_of(self, server: str, *, among: Among, limit: int) -> list[Explained]:
+        """Return the prompts that failed last at a server that is gone."""
+        failed = await self.waiting(server, statuses=("failed", str(End.LOST)), among=among, limit=limit)
+        return [await self._explained(row) for row in failed if _has_failed(row)]
+
     async def errors(self, *, among: Among, limit: int) -> tuple[list[Explained], UnreachableError | None]:
         """Return the prompts that failed last, each with all that is known of the reason."""
         # Of the prompts lost with their server, those that ran count; many more may only have waited.
         listing = await self.list(statuses=("failed", str(End.LOST)), among=among, limit=limit + _OPEN)
-        failed = [row for row in listing.rows if row.prompt.status == "failed" or row.prompt.reason.startswith(RAN)]
+        failed = [row for row in listing.rows if _has_failed(row)]
         return [await self._explained(row) for row in failed[:limit]], listing.trouble
 
     async def waiting(self, server: str, *, statuses: Collection[str], among: Among, limit: int) -> Sequence[Row]:
-        """Return prompts that wait for a pool, or never left that state: only the journal knows them."""
+        """Return prompts that wait for a pool, or never left that state, or whose server is gone, from the journal."""
         found = await lanes.journal(
             self._sessions.prompts,
             server,
@@ -245,6 +250,10 @@ def _row(prompt: Prompt) -> Row:
     if finished is not None:
         return Row(prompt, len(finished.outputs), cause_of(finished) or (prompt.reason if failed else ""))
     return Row(prompt, submission.outputs if submission else None, prompt.reason if failed else "")
+
+
+def _has_failed(row: Row) -> bool:
+    return row.prompt.status == "failed" or row.prompt.reason.startswith(RAN)
 
 
 _RANK = {"in_progress": 0, "pending": 1}

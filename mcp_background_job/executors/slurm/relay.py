@@ -20,6 +20,9 @@ _START_S = 15.0
 #: Seconds: srun ends within a fraction of one after its stdin, unless the controller is gone.
 _END_S = 3.0
 
+#: Seconds for one that has started nothing: whoever waited for it gave up, because of the controller most often.
+_GIVE_UP_S = 0.3
+
 #: The most bytes of a line, which is a runner's answer: 1,000 pids and 20 command lines.
 _MAX_LINE = 1024 * 1024
 
@@ -59,17 +62,20 @@ class Relay:
         near, far = socket.socketpair()
         with far:
             near.setblocking(False)  # noqa: FBT003  its only form
+            starting = asyncio.ensure_future(lanes.lasting(_Process, argv, environment, far))
             try:
-                process = await lanes.lasting(_Process, argv, environment, far)
-            except BaseException:
+                process = await asyncio.shield(starting)
+            except BaseException as error:
                 near.close()
+                if isinstance(error, asyncio.CancelledError):  # it is started all the same
+                    await lanes.lasting((await starting).end, _GIVE_UP_S)
                 raise
         reader, writer = await asyncio.open_unix_connection(sock=near, limit=_MAX_LINE)
         try:
             await _greeted(reader, process)
         except BaseException:
             writer.close()
-            await lanes.lasting(process.end)
+            await lanes.lasting(process.end, _GIVE_UP_S)
             raise
         return cls(process, reader, writer, kept_s)
 
@@ -134,7 +140,7 @@ class Relay:
         self._clients.clear()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
-        await lanes.lasting(self._process.end)
+        await lanes.lasting(self._process.end, _END_S)
 
 
 async def _greeted(reader: asyncio.StreamReader, process: _Process) -> None:
@@ -201,10 +207,10 @@ class _Process:
         kind = NoRunnerError if any(part in words.lower() for part in _OVER) else RunnerTimeoutError
         return kind(f"srun has started nothing: {told or 'it gives no reason'}")
 
-    def end(self) -> None:
+    def end(self, patience_s: float) -> None:
         """Wait for the process, which is ending; kill it if it does not end."""
         try:
-            self._process.wait(_END_S)
+            self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -19,6 +19,17 @@ WITH RECURSIVE spelling (server) AS (
 )
 SELECT server FROM spelling WHERE server IS NOT NULL;
 
+-- parted --
+-- Goes likewise through the servers that were jobs of a cluster; those that are members still are left out.
+WITH RECURSIVE past (server) AS (
+    SELECT min(server) FROM submissions WHERE server > 'job:' AND server < 'job;'
+    UNION ALL
+    SELECT (SELECT min(server) FROM submissions WHERE server > past.server AND server < 'job;') FROM past
+    WHERE past.server IS NOT NULL
+)
+SELECT server FROM past WHERE server IS NOT NULL AND server NOT IN (SELECT url FROM members)
+ORDER BY (SELECT max(submitted_at) FROM submissions WHERE server = past.server) DESC LIMIT :limit;
+
 -- rename_server --
 UPDATE submissions SET server = :server WHERE server = :spelling;
 
