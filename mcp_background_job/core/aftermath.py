@@ -124,12 +124,12 @@ def sigkill(kills: int | None) -> str:
 
 
 def forced(grace_s: float, signal: str, pids: Sequence[int]) -> str | None:
-    """Return that a job did not end when it was asked to, and was killed; ``None`` if it did, or was not asked.
+    """Return the sentence that a job outlived its grace period and was killed; ``None`` if it ended, or had none.
 
     Args:
-        grace_s: how long it had; without any, nobody asked.
-        signal: what it was asked with.
-        pids: its processes that were sent SIGKILL.
+        grace_s: its grace period, in seconds; 0 for none.
+        signal: name of the polite signal.
+        pids: pids of its processes that were sent SIGKILL.
     """
     if not pids or not grace_s:
         return None

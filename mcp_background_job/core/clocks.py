@@ -1,4 +1,4 @@
-"""Lengths of time that stay right when somebody sets the clock."""
+"""Lengths of time that stay right when the clock is set."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def answer(client: HookClient, told: Sequence[str]) -> str:
         HookClient.CODEX: {"decision": "block", "reason": text},
         HookClient.CURSOR: {"followup_message": text},
         HookClient.GEMINI: {"decision": "deny", "reason": text},
-        HookClient.OPENCODE: {"prompt": text},  # read by a plugin of ours: opencode itself runs no commands
+        HookClient.OPENCODE: {"prompt": text},  # read by this program's plugin: opencode runs no commands
     }
     return json.dumps(answers[client])
 

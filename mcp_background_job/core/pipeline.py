@@ -315,7 +315,7 @@ class _Reader:
         if in_background:
             del self.found[command.before :]  # the list is run in another process
             named = " | ".join(command.stages) or self.text[command.begin : end].strip()
-            # A compound command may run it twice, or never: then nobody knows which command has ended.
+            # A compound command may run it twice, or never: then it is unknown which command has ended.
             self.background.append("" if self.outer else named)
             self.last = _Command(words=1, first=":")
             return

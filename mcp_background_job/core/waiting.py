@@ -140,11 +140,11 @@ def _as_regex(text: str) -> str:
 
 
 def unmet(until: Until, *, is_rest: bool) -> str | None:
-    """Return in words that a job has ended and what was waited for was not seen; ``None`` if its end was waited for.
+    """Return in words that a job ended before a port, URL or match was seen; ``None`` for other conditions.
 
     Args:
-        until: what was waited for.
-        is_rest: only a part of the output was searched: what the caller was not told yet.
+        until: the condition.
+        is_rest: only the part of the output that the caller was not shown yet was searched.
     """
     match until.kind:
         case Kind.PORT:

@@ -76,7 +76,7 @@ class MemoryRegistry:
         old = [job for job in self._jobs.values() if job.ended_at is not None and job.ended_at < moment]
         return [job.job_id for job in sorted(old, key=lambda job: (job.ended_at, job.job_id))][offset : offset + limit]
 
-    def without_origin(self, *, limit: int, name: str | None = None) -> list[str]:  # noqa: ARG002  only we write here
+    def without_origin(self, *, limit: int, name: str | None = None) -> list[str]:  # noqa: ARG002  no other process writes here
         return []
 
     def fill_origins(self, jobs: Iterable[Job]) -> None:

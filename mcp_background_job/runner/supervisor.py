@@ -6,6 +6,7 @@ The supervisor waits on descriptors and one deadline, and does one small thing f
     a client             answer its requests
     SIGCHLD              reap; if no child is left, the tree is empty, and the job ends
     SIGTERM to itself    stop the job as if asked to
+    SIGUSR1, SIGUSR2     pass them on to processes of the job that handle them
     deadline             a time limit, the next step of the escalation, or the next sample of the job's use
 
 Its parts: ``family``, the job's processes; ``clients``, its connections; ``account``, the published facts; ``usage``,

@@ -15,7 +15,7 @@ Needed = Literal["pipe", "pty"]
 
 _NONE = r"(?!)"
 
-#: Options with which programs go on until somebody stops them; for some programs also a short one.
+#: Options with which programs go on until they are stopped; for some programs also a short one.
 _WATCHING = r"--?(watch|serve)(=true)?|--serve(dir)?=.*"
 _SHORT_WATCHING = r"(@tailwindcss/cli|tailwindcss|postcss)(@.*)?"
 

@@ -1,6 +1,6 @@
 r"""The part of a program's output that may reach a terminal: text, colours, and drawing over its own lines.
 
-A terminal obeys more than that: it takes a clipboard (OSC 52) or a title, answers questions as if somebody had typed,
+A terminal obeys more than that: it takes a clipboard (OSC 52) or a title, answers questions as if a user had typed,
 and changes its modes and keys. None of that passes. Characters that reorder the text behind them are shown as escapes.
 """
 

@@ -35,7 +35,7 @@ from mcp_background_job.runner.family.kin import Kin
 #: politely.
 GRACE_S = 2.0
 
-#: Sentences for the case that nobody can know whether processes are left.
+#: Sentences for the case that it is unknown whether processes are left.
 _CANNOT_LOOK = "/proc is not there, so it is not known whether processes of it are left"
 _TOO_FAST = "processes of it may be left, which fork and end faster than they can be listed"
 

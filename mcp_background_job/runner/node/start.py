@@ -61,7 +61,7 @@ def begin() -> None:
     if whole.startswith(MAGIC_NUMBER):
         modules = marshal.loads(whole[len(MAGIC_NUMBER) :])  # noqa: S302  of our own package
         sys.meta_path.insert(0, cast("Any", Compiled(sys.argv[0], modules)))
-    from mcp_background_job.runner.node import light  # noqa: PLC0415  by what was just said
+    from mcp_background_job.runner.node import light  # noqa: PLC0415  now from the compiled modules
 
     light.take_the_place_of_dataclasses()
     from mcp_background_job.runner.node.main import main  # noqa: PLC0415  likewise
