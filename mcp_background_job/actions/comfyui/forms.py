@@ -42,7 +42,7 @@ class CancelForm(BaseModel):
     """A cancel."""
 
     status: str
-    wedge: str | None = Field(None, description="what it hangs in")
+    wedge: str | None = Field(None, description="why it hangs")
 
 
 class BatchForm(BaseModel):

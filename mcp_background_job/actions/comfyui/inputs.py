@@ -41,7 +41,7 @@ class Uploading:
     async def comfyui_upload(self, caller: Caller, request: Upload) -> Facts:
         """Give ComfyUI images, masks, videos or audio as inputs; returns the names for workflows.
 
-        The same content is sent once; what only has the same name gets another one.
+        The same content is sent once; another file of the same name gets a new name.
         """
         from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.prompts.uploads import Wish, file_named

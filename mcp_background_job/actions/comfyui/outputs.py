@@ -47,7 +47,7 @@ class Downloading:
     async def comfyui_download(self, caller: Caller, request: Download) -> Illustrated:
         """Download what renders made (files; texts as .txt) to {output_dir}/{note or short id}/, and show an image.
 
-        What is there already is skipped. Failures have reasons; left: call again.
+        Files already there are skipped. Failures have reasons; left: call again.
         """
         from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.outputs import download as downloads

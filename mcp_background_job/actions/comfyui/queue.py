@@ -42,7 +42,7 @@ class BatchOfSeveral(Batch):
 
     action: Annotated[  # pyright: ignore[reportIncompatibleVariableOverride]  one word more, which the handler knows
         Literal["status", "cancel", "pause", "resume", "retry_failed", "give_up"],
-        Field(description="give_up: what is at a ComfyUI that gives no answer runs on another"),
+        Field(description="give_up: prompts at a ComfyUI that gives no answer run on another"),
     ] = "status"
 
 
@@ -195,7 +195,7 @@ class Queueing:
         return queue_report.of_listing(listing)
 
     async def comfyui_errors(self, caller: Caller, request: ListErrors) -> Facts:
-        """Why prompts failed last: exception, node, traceback; models and nodes that are missing are named."""
+        """Explain the last failures of prompts: exception, node, traceback; names missing models and nodes."""
         from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.prompts.diagnosis import all_of
         from mcp_background_job.comfyui.reports import inventory_report, queue_report
@@ -207,7 +207,7 @@ class Queueing:
         return queue_report.of_errors(explained, trouble) | inventory_report.of_near(near)
 
     async def comfyui_clear_history(self, _caller: Caller, request: ClearHistory) -> Facts:
-        """Remove old entries from ComfyUI's history. What was submitted here stays known; files are not touched."""
+        """Remove old entries from ComfyUI's history. Prompts submitted here stay known; files are not touched."""
         from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import queue_report
 

@@ -47,7 +47,7 @@ class Submit:
     ] = None
     workflow_path: Annotated[str | list[str] | None, Field(description="or files with it, or images made of it")] = None
     prompt_id: Annotated[Word | None, Field(description="or an earlier prompt, to run again")] = None
-    force: Annotated[bool, Field(description="past ComfyUI's cache")] = False
+    force: Annotated[bool, Field(description="ignore ComfyUI's cache")] = False
     overrides: Annotated[
         dict[str, list[Any]] | None,
         Field(
@@ -84,7 +84,7 @@ class LookAtPrompt:
 class Cancel:
     """A render to stop."""
 
-    prompt_id: Annotated[Word | None, Field(description="touches no other; without it the running one")] = None
+    prompt_id: Annotated[Word | None, Field(description="cancels only this one; default: the running one")] = None
     clear_pending: Annotated[bool, Field(description="drop all pending ones and batches too")] = False
     pending_only: Annotated[bool, Field(description="drop those, leave the running one")] = False
 
@@ -114,7 +114,7 @@ class Rendering:
         self._expect = expect
 
     async def comfyui_status(self, _caller: Caller, request: Status) -> Facts:
-        """What ComfyUI does now: reachable or why not, running and pending prompts with progress, memory, process.
+        """Show ComfyUI's state: reachable or why not, running and pending prompts with progress, memory, process.
 
         reachable=false means that the queue is unknown, not empty.
         """

@@ -43,9 +43,9 @@ class Execute:
     env: dict[str, str] | None = None
     stdin: Annotated[
         Literal["closed", "pipe", "pty"],
-        Field(description="pipe: REPLs, and what ends with its input, as esbuild and tailwind --watch; pty: prompts"),
+        Field(description="pipe: REPLs, and programs that end with stdin (esbuild, tailwind --watch); pty: prompts"),
     ] = "closed"
-    stdin_text: Annotated[str | None, Field(description="what its input begins with")] = None
+    stdin_text: Annotated[str | None, Field(description="beginning of its input")] = None
     wait_s: Annotated[float, Field(description="wait this long for the end (max 50)")] = 2
     until: Annotated[str | None, Field(description="stop waiting at a regex in the output, port:N or idle:S")] = None
     fail_on: Annotated[str | None, Field(description="regex that ends the wait as failed")] = None
@@ -119,7 +119,7 @@ class Starting:
         return await self._started(caller, started, wait, may_ask=request.stdin != "closed")
 
     async def restart_job(self, caller: Caller, request: Restart) -> JobResult:
-        """Start a job's command again as a new job, with what is given changed; stops it first if it still runs."""
+        """Start a job's command again as a new job, with the given changes; stops it first if it still runs."""
         wait = wait_of(request.wait_s, request.until, request.fail_on, from_start=True)
         old = await self._manager.find(request.job_id, caller.changes)
         changes = Changes(command=request.command, cwd=request.cwd, env=request.env or {}, grace_s=request.grace_s)

@@ -93,7 +93,7 @@ class Running:
         return report.of_run(await (await self._open()).get(_reference(request, caller.looks)))
 
     async def poll_events(self, caller: Caller, request: Poll) -> Facts:
-        """Events behind after_seq; waits for some unless the run is over. Go on at next_after_seq.
+        """Return the events after after_seq; waits for some unless the run is over. Go on at next_after_seq.
 
         input_required, auth_required: answer with continue_run.
         """

@@ -73,7 +73,7 @@ class Everything:
         return _as_json({name: value for name, value in vars(listed).items() if value is not None})
 
     async def _queue(self) -> str:
-        """What ComfyUI does now: running and pending prompts, batches, memory, process, signs of trouble."""
+        """The state of ComfyUI: running and pending prompts, batches, memory, process, signs of trouble."""
         from mcp_background_job.comfyui.reports import report  # noqa: PLC0415  loaded with ComfyUI
 
         async def look() -> str:
