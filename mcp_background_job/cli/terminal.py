@@ -104,8 +104,13 @@ def draw(text: str) -> None:
 
 def say(text: str) -> None:
     """Write a remark or an error: on one line for a pipe, wrapped between words on a terminal."""
-    message = shown(f"{PROGRAM}: {' '.join(utf8(typed(text)).split())}")
-    told = wrapped(message, width_of(sys.stderr), indent="  ") if sys.stderr.isatty() else message
+    notice(f"{PROGRAM}: {' '.join(utf8(typed(text)).split())}", indent="  ")
+
+
+def notice(text: str, *, indent: str = "") -> None:
+    """Write a sentence to stderr as it is: on one line for a pipe, wrapped between words on a terminal."""
+    safe = shown(text)
+    told = wrapped(safe, width_of(sys.stderr), indent=indent) if sys.stderr.isatty() else safe
     sys.stderr.write(f"{told}\n")
     sys.stderr.flush()
 

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import logging
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mcp_background_job.actions.house import House
@@ -31,14 +32,21 @@ def serve_stdio(settings: Settings, *, read_only: bool = False) -> None:
     asyncio.run(stdio.serve_stdio(build_server(manager, settings, read_only=read_only)))
 
 
-def serve_http(settings: Settings, host: str, port: int, *, read_only: bool = False) -> None:
-    """Serve over HTTP, with a token, until interrupted. A line on stderr says where the token is.
+def _on_stderr(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+
+
+def serve_http(
+    settings: Settings, host: str, port: int, *, read_only: bool = False, tell: Callable[[str], object] = _on_stderr
+) -> None:
+    """Serve over HTTP, with a token, until interrupted.
 
     Args:
         settings: what is set.
         host: to listen on.
         port: to listen on.
         read_only: whether pages, in a browser and in a chat, may only look.
+        tell: gets each sentence about where the token is, and the page.
     """
     from mcp_background_job.web.beside import Beside  # noqa: PLC0415  see the top
     from mcp_background_job.web.secret import secret_of  # noqa: PLC0415  likewise
@@ -48,8 +56,8 @@ def serve_http(settings: Settings, host: str, port: int, *, read_only: bool = Fa
     token = secret_of(settings)
     house = House.of(manager, settings)
     server = build_server(manager, settings, auth=_BearerToken(token), shared=house, read_only=read_only)
-    sys.stderr.write(_how_to_use(settings, host, port))
-    sys.stderr.write(_where_to_look(token, host, port))
+    for sentence in (*_how_to_use(settings, host, port), *_where_to_look(token, host, port)):
+        tell(sentence)
     server.run(
         "http",
         host=host,
@@ -78,27 +86,27 @@ class _BearerToken(TokenVerifier):
         return AccessToken(token=token, client_id="bearer", scopes=[])
 
 
-def _how_to_use(settings: Settings, host: str, port: int) -> str:
+def _how_to_use(settings: Settings, host: str, port: int) -> tuple[str, ...]:
     where = (
         f"the value of {variable_of('http_token')}"
         if settings.http_token is not None
         else f"in {StateDir(settings.state_dir).http_token}"
     )
     return (
-        f"mcp-background-job serves MCP at http://{host}:{port}{PATH}\n"
-        f"The bearer token is {where}; clients send it as a header: Authorization: Bearer TOKEN\n"
+        f"mcp-background-job serves MCP at http://{host}:{port}{PATH}",
+        f"The bearer token is {where}; clients send it as a header: Authorization: Bearer TOKEN",
     )
 
 
-def _where_to_look(secret: str, host: str, port: int) -> str:
+def _where_to_look(secret: str, host: str, port: int) -> tuple[str, ...]:
     from mcp_background_job.web.paths import command_for_link, link_of  # noqa: PLC0415  see the top
     from mcp_background_job.web.session import Sessions  # noqa: PLC0415  likewise
 
     reached = "127.0.0.1" if host in _ANY else host
     link = link_of(port, Sessions(secret, port).new_code(), reached)
     return (
-        f"Jobs, renders and runs are shown on a page: {link} lets one browser in, once, within ten minutes\n"
-        f"{command_for_link(port)} prints another link\n"
+        f"Jobs, renders and runs are shown on a page: {link} lets one browser in, once, within ten minutes",
+        f"{command_for_link(port)} prints another link",
     )
 
 

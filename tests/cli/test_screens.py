@@ -25,10 +25,14 @@ from mcp_background_job.cli.jobs.status import _write_line
 from mcp_background_job.cli.runs import letters, watching
 from mcp_background_job.cli.runs import views as runs
 from mcp_background_job.cli.runs.transcript import Line
+from mcp_background_job.cli.serving.serve import serve
+from mcp_background_job.server import serve as serve_http
 
 WIDTHS = [60, 80, 200]
 
 AT = "2026-11-29T06:09:47+00:00"
+
+TOLD = "what is told of it in many words " * 8
 
 PATH = "/home/somebody/.local/state/mcp-background-job/jobs/j59ckf/output.log.of-a-name-that-is-wider-than-any-window"
 SENTENCE = (
@@ -88,6 +92,24 @@ def test_remarks_fit_their_own_terminal_where_results_go_into_a_pipe(
 
 
 @pytest.mark.parametrize("width", WIDTHS)
+def test_what_a_server_says_of_itself_is_wrapped_for_people_and_a_line_for_a_pipe(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _look(monkeypatch, width)
+
+    def serves(*_: object, tell: Callable[[str], None], **_options: object) -> None:
+        tell(TOLD)
+
+    monkeypatch.setattr(serve_http, "serve_http", serves)
+    serve(http=True)
+    assert max(map(len, _drawn(sys.stderr))) <= width
+    pipe = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    terminal.notice(TOLD)
+    assert pipe.getvalue() == f"{TOLD}\n"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
 def test_a_fact_wraps_in_a_column_of_its_own(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     _look(monkeypatch, width)
     _write_line("note", SENTENCE)
@@ -126,7 +148,6 @@ def test_people_read_words_and_pipes_the_names_of_json(field: str, label: str, m
 
 
 PROMPT_ID = "8c240b53-c23a-4d35-bc80-56bba9ea9697"
-TOLD = "what is told of it in many words " * 8
 RUN = {"run_id": "r7ds5px", "agent_name": "bob", "status": "cancelled", "summary": TOLD, "created_at": AT}
 FAILURE = {
     "prompt_id": PROMPT_ID,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcp_background_job.cli import exit_codes
+from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.serving import stdio
 from mcp_background_job.config import load_settings
 
@@ -22,5 +22,5 @@ def serve(*, http: bool = False, host: str = "127.0.0.1", port: int = 8000, read
     settings = load_settings()  # before the second that the next import takes: a bad setting is told at once
     from mcp_background_job.server.serve import serve_http  # noqa: PLC0415  only this command needs it
 
-    serve_http(settings, host, port, read_only=read_only)
+    serve_http(settings, host, port, read_only=read_only, tell=terminal.notice)
     return exit_codes.OK
