@@ -157,4 +157,4 @@ def _hook(one: Installed) -> str:
     if one.hook is None:
         return ""
     cure = f": the end of a job does not wake its model; install {one.client} adds it"
-    return "; stop hook in its file" if one.hook else f"; no stop hook in its files{cure}"
+    return "; has the stop hook" if one.hook else f"; has no stop hook{cure}"

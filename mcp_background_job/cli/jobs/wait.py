@@ -168,7 +168,7 @@ async def _show_newest(manager: JobManager, job: Job) -> None:
     newest = await manager.tail(job, lines=_NEWEST_LINES)
     if newest.text:
         terminal.quote(newest.text)
-        terminal.say(f"{PROGRAM} logs {job.job_id} prints all of its output")
+        terminal.say(f"these were its newest lines; {PROGRAM} logs {job.job_id} prints all of them")
 
 
 def _because(waited: _Told) -> str:

@@ -211,11 +211,8 @@ def test_the_doctor_says_of_each_client_whether_it_has_the_stop_hook(cli: Comman
     done = cli("doctor")
     assert done.returncode == 1
     told = {line.split()[0]: line for line in done.stdout.decode().splitlines() if line.startswith("  ")}
-    assert "; stop hook in its file  (" in told["codex"]
-    assert (
-        "; no stop hook in its files: the end of a job does not wake its model; install gemini adds it"
-        in (told["gemini"])
-    )
+    assert "; has the stop hook  (" in told["codex"]
+    assert "; has no stop hook: the end of a job does not wake its model; install gemini adds it" in (told["gemini"])
     assert "hook" not in told["zed"]
 
 

@@ -153,7 +153,9 @@ def test_wait_says_what_did_not_come_and_shows_the_newest_lines(
         done = cli("wait", job_id, "--until", until.format(port=port))
     assert done.returncode == code
     assert f"the job ended, and {told.format(port=port)}" in done.stdout.decode()
-    assert done.stderr.decode().startswith(f"  one\n  two\nmcp-background-job: mcp-background-job logs {job_id}")
+    assert done.stderr.decode().startswith(
+        f"  one\n  two\nmcp-background-job: these were its newest lines; mcp-background-job logs {job_id}"
+    )
 
 
 def test_wait_for_an_end_shows_no_output(cli: CommandLine) -> None:
