@@ -117,7 +117,7 @@ def progress_of(live: Facts) -> str:
 PROMPTS = (
     Column("STATUS", lambda row: str(row["status"]), 12, style=None),
     Column("PROMPT", _called, 9, grows=2, at_most=48, style="bold"),
-    Column("AGE", _prompt_age, 7, is_right=True, style="dim"),
+    Column("SINCE", _prompt_age, 7, is_right=True, style="dim"),
     Column("TOOK", _took, 7, from_width=80, is_right=True, style="dim"),
     Column("FILES", lambda row: str(row.get("outputs", "")), 5, from_width=100, is_right=True, style="dim"),
     Column("HOW", _how, 8, grows=4),

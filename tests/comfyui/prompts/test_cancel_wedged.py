@@ -13,6 +13,7 @@ from mcp_background_job.comfyui.prompts import cancel_plan
 from mcp_background_job.comfyui.prompts.cancel import is_targeting
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
 from mcp_background_job.comfyui.prompts.wedge import Wedge
+from mcp_background_job.comfyui.wire import endpoint
 from mcp_background_job.comfyui.wire.answers import SystemStats
 from tests.comfyui.prompts.cancel_support import VERSIONS, Control, control_of, controlled, end_of, queued
 from tests.comfyui.talk import submit, wait_until_silent
@@ -112,6 +113,34 @@ async def test_a_deaf_step_is_busy_or_hangs(graph: str, wedge: Wedge, tmp_path: 
         await control.submit(graphs.stepped(1, 0.01), wait_s=WAIT_S)
         await control.look()
         await _deaf(control, getattr(graphs, graph)(FOREVER_S), wedge)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("what", ["timer", "network"])
+async def test_a_step_that_waits_for_something_outside_is_busy_and_said_to_hardly_compute(
+    what: str, tmp_path: Path
+) -> None:
+    async with controlled(tmp_path) as (control, _):
+        prompt_id = await control.submit_running(graphs.waiting(what, FOREVER_S))
+        cancelled = await control.cancel(prompt_id)
+        assert (cancelled.verdict, cancelled.wedge) == (Verdict.WEDGED, Wedge.BUSY_STEP)
+        assert any("hardly computes" in sentence for sentence in cancelled.evidence)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("graph", ["busy", "sleeping"])
+async def test_of_a_comfyui_on_another_machine_nothing_is_said_to_be_seen(
+    graph: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_local(_host: str) -> bool:
+        return False
+
+    monkeypatch.setattr(endpoint, "_is_local", is_local)
+    async with controlled(tmp_path) as (control, _):
+        prompt_id = await control.submit_running(getattr(graphs, graph)(FOREVER_S))
+        cancelled = await control.cancel(prompt_id)
+        assert (cancelled.wedge, cancelled.far_host) == (Wedge.BUSY_STEP, "127.0.0.1")
+        assert any("nothing of its process can be seen" in sentence for sentence in cancelled.evidence)
 
 
 @pytest.mark.nightly

@@ -54,6 +54,11 @@ def sleeping(seconds: float) -> Graph:
     return single("SimSleep", seconds=seconds)
 
 
+def waiting(what: str, seconds: float) -> Graph:
+    """Return a graph that waits for a timer or the network."""
+    return single("SimWaiting", what=what, seconds=seconds)
+
+
 def busy(seconds: float) -> Graph:
     return single("SimBusy", seconds=seconds)
 

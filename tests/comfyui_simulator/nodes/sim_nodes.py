@@ -1,9 +1,11 @@
 """The node classes of the simulator: they take time, fail, and wedge in all known ways."""
 
+import contextlib
 import ctypes
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -67,6 +69,18 @@ def _gated(context: Context, inputs: dict[str, Any]) -> Result:
 def _slept(_context: Context, inputs: dict[str, Any]) -> Result:
     _sleep(inputs["seconds"])
     return said(f"sleep done {inputs['seconds']:.2f}")
+
+
+def _waiting(_context: Context, inputs: dict[str, Any]) -> Result:
+    """Wait in the kernel for something other than a lock."""
+    if inputs["what"] == "network":
+        ours, _theirs = socket.socketpair()
+        ours.settimeout(inputs["seconds"])
+        with contextlib.suppress(TimeoutError):
+            ours.recv(1)
+    else:
+        time.sleep(inputs["seconds"])
+    return said(f"waited for the {inputs['what']}")
 
 
 def _busy(_context: Context, inputs: dict[str, Any]) -> Result:
@@ -179,6 +193,7 @@ SIM_NODES = [
     _sim("SimPreviewing", _previewing, {"steps": _INT, "gates": _STRING}),
     _sim("SimGated", _gated, {"gate": _STRING, "deaf": _BOOLEAN}),
     _sim("SimSleep", _slept, {"seconds": _FLOAT}),
+    _sim("SimWaiting", _waiting, {"what": _STRING, "seconds": _FLOAT}),
     _sim("SimBusy", _busy, {"seconds": _FLOAT}),
     _sim("SimGilHold", _gil_held, {"seconds": _FLOAT}),
     _sim("SimRaise", _raised, {"message": _STRING, "exception_type": _STRING}),

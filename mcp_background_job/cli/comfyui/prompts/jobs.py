@@ -22,6 +22,8 @@ def jobs(
 ) -> int:
     """List prompts, those of earlier days too: what runs, what waits, then what ended, newest first.
 
+    SINCE is the time since a prompt was submitted, or submitted again after a restart; once it is over, since its end.
+
     Args:
         status: Only pending, in_progress, completed, failed, cancelled, lost_to_restart, not_sent or unknown ones; may
             be repeated, or hold several with commas between.

@@ -10,17 +10,20 @@ from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.core.text import duration
 
+#: Since a prompt was submitted, or submitted again, while it is under way; else since its end.
+_SINCE = Column("SINCE", "dim", spare=3)
+
 _QUEUE = (PROMPT, STATUS, AGE, NOTE, Column("PROGRESS", overflow="wrap"))
 _JOBS = (
     PROMPT,
     STATUS,
-    Column("AGE", "dim", spare=3),
+    _SINCE,
     Column("TOOK", "dim", spare=2),
     Column("FILES", "dim", spare=4),
     NOTE,
     Column("DETAIL", overflow="cut"),
 )
-_ERRORS = (PROMPT, AGE, Column("NODE"), Column("TYPE"), Column("MESSAGE", overflow="wrap"), NOTE)
+_ERRORS = (PROMPT, Column("SINCE", "dim"), Column("NODE"), Column("TYPE"), Column("MESSAGE", overflow="wrap"), NOTE)
 
 
 def of_queue(report: Report) -> Rows:

@@ -44,4 +44,4 @@ async def _new_session(comfyui: ComfyUI, name: str, *, as_json: bool) -> int:
 
 def _sentence(report: Report) -> str:
     """Return what came of a session that was begun."""
-    return f"session {report['name']} ({report['session_id']}) begun: {report['detail']}"
+    return f"session {report['name']} ({report['session_id']}) started: {report['detail']}"
