@@ -119,7 +119,9 @@ class Limits:
         self._wedged_by = prompt_id
         why = f"prompt {prompt_id} has reached its time limit, and {WEDGED} ({cancelled.wedge})"
         if not batch.may_restart:
-            await self._hold(f"{why}: restart_comfyui(force=true) ends it, and the batch goes on")
+            far = cancelled.far_host
+            remedy = f"a restart of ComfyUI on its machine ({far})" if far else "restart_comfyui(force=true)"
+            await self._hold(f"{why}: {remedy} ends it, and the batch goes on")
             return False
         try:
             return not await self._restart()

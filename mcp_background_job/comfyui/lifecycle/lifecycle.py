@@ -282,7 +282,7 @@ class Lifecycle:
         if not self._endpoint.is_local:
             raise LifecycleError(
                 f"ComfyUI at {self._endpoint.url} is on another machine: its process can only be started, stopped and "
-                f"restarted there. Type there: ssh {self._endpoint.host}, and restart ComfyUI as it was started"
+                f"restarted there. Log in (ssh {self._endpoint.host}), and restart ComfyUI as it was started"
             )
         return await lanes.scan(ServerProcess.find, self._endpoint)
 

@@ -269,7 +269,7 @@ class Client:
             raise self._unreachable(Trouble.NOT_COMFYUI, f"{what}: {error}") from error
 
     def _unreachable(self, trouble: Trouble, detail: str) -> UnreachableError:
-        return unreachable(self.endpoint.url, trouble, detail)
+        return unreachable(self.endpoint.url, trouble, detail, is_near=self.endpoint.is_near)
 
 
 def _is_refusal(error: BaseException) -> bool:

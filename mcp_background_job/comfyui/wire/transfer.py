@@ -131,4 +131,4 @@ class Transfer:
             raise self._unreachable(trouble, f"{self._what}: {str(error) or type(error).__name__}") from error
 
     def _unreachable(self, trouble: Trouble, detail: str) -> UnreachableError:
-        return unreachable(self._endpoint.url, trouble, detail)
+        return unreachable(self._endpoint.url, trouble, detail, is_near=self._endpoint.is_near)

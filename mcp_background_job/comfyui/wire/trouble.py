@@ -25,12 +25,12 @@ class Trouble(StrEnum):
 
 
 #: The trouble in words, and the next step.
-ADVICE = {
+_ADVICE = {
     Trouble.REFUSED: "nothing listens there: ComfyUI is down, still starting, or on another port (start_comfyui, "
     "COMFYUI_URL)",
     Trouble.UNREACHABLE: "the host cannot be reached: check COMFYUI_URL and the network",
-    Trouble.SILENT: "it accepts connections and does not answer: its interpreter is held or stopped, and only "
-    'restart_comfyui(force=true, requeue="pending") helps if that lasts',
+    Trouble.SILENT: "it accepts connections and does not answer: its interpreter is held, or a signal has stopped its "
+    'process. If that lasts, comfyui_status tells which, and restart_comfyui(force=true, requeue="pending") helps',
     Trouble.DROPPED: "it closed the connection in the middle of a request: it may have just died or be restarting",
     Trouble.FORBIDDEN: "it refuses access: a proxy or a login is in front of it (COMFYUI_TOKEN, COMFYUI_HEADERS)",
     Trouble.BROKEN: "it answers with an error of its own",
@@ -39,7 +39,19 @@ ADVICE = {
     Trouble.NOT_COMFYUI: "what answers there is not ComfyUI: check COMFYUI_URL",
 }
 
+#: The same for a ComfyUI that can only be started and restarted on its own machine.
+_FAR_ADVICE = _ADVICE | {
+    Trouble.REFUSED: "nothing listens there: ComfyUI is down, still starting, or on another port. Start it on its "
+    "machine, or check COMFYUI_URL",
+    Trouble.SILENT: "it accepts connections and does not answer: its interpreter is held, or a signal has stopped its "
+    "process. If that lasts, restart it on its machine",
+}
 
-def unreachable(url: str, trouble: Trouble, detail: str) -> UnreachableError:
-    """Return the error for a server that does not answer: the reason, and the next step."""
-    return UnreachableError(f"ComfyUI at {url}: {ADVICE[trouble]} ({one_line(detail, _DETAIL)})", trouble=trouble)
+
+def unreachable(url: str, trouble: Trouble, detail: str, *, is_near: bool) -> UnreachableError:
+    """Return the error for a server that does not answer: the reason, and the next step.
+
+    ``is_near`` says whether the server can be started and restarted from here.
+    """
+    advice = (_ADVICE if is_near else _FAR_ADVICE)[trouble]
+    return UnreachableError(f"ComfyUI at {url}: {advice} ({one_line(detail, _DETAIL)})", trouble=trouble)
