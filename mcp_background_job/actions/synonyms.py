@@ -89,7 +89,6 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 def nearest(said: str, known: list[str]) -> str | None:
     """Return the known argument that another name means; ``None`` if that is not clear."""
     word = _CAMEL.sub("_", said).lower().replace("-", "_").strip("_")
-    if word in known:
-        return word
-    named = [name for name, others in _SYNONYMS.items() if name in known and word in others.split()]
-    return next(iter([*named, *resembling(word, known, 1)]), None)
+    meant = {other: name for name in reversed(_SYNONYMS) if name in known for other in _SYNONYMS[name].split()}
+    meant |= {name: name for name in known}
+    return meant.get(word) or next((meant[near] for near in resembling(word, meant, 1)), None)

@@ -130,11 +130,19 @@ class RunManager:
             )
         if "resume" not in adapter.capabilities:
             raise InvalidRequestError(f"backend does not support continue: {backend}")
-        for record in runs:
-            told = (await self._watcher.look(record)).state.backend_session or record.resume
-            if told:
+        seen = [await self._watcher.look(record) for record in runs]
+        for run in seen:
+            if told := run.state.backend_session or run.record.resume:
                 return Session(session_id, newest.agent_name, told)
-        raise RunStateError(f"Session {session_id} has no backend session id yet")
+        if all(run.state.is_over for run in seen):
+            raise RunStateError(
+                f"Session {session_id} cannot be continued: its agent ended before it named a session of its own; "
+                "get_run says why, and spawn_run starts a new session"
+            )
+        raise RunStateError(
+            f"Session {session_id} has no backend session id yet: its agent has not named one; try again when run "
+            f"{newest.run_id} has said something"
+        )
 
     # -- look ------------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -22,6 +23,9 @@ from mcp_background_job.errors import InvalidRequestError
 
 #: Columns of a pipe, which has no end of a line: none of our texts is as long.
 _ENDLESS = 100_000
+
+#: What was meant for an option, and no text: ``--modle`` and ``-m=x``, but neither ``-`` nor ``- fix this``.
+_OPTION = re.compile(r"--?[A-Za-z][\w-]*(=.*)?", re.DOTALL)
 
 
 class _HelpFormatter:
@@ -48,13 +52,26 @@ def run(tokens: list[str]) -> int | None:
         BackgroundJobError: the command has failed.
     """
     try:
-        return build_app(tokens)(tokens, exit_on_error=False, print_error=False)
+        return _run(tokens)
     except CycloptsError as error:
         raise InvalidRequestError(_wrong_usage(error)) from error
 
 
-def build_app(tokens: Sequence[str] | None = None) -> App:
-    """Return the command line. Of a line that is to be parsed only the command is loaded; all are without one."""
+def _run(tokens: list[str]) -> int | None:
+    """Run the command. A text may begin with a hyphen; a word that looks like an option is never taken for a text."""
+    try:
+        return build_app(tokens, has_texts=False)(tokens, exit_on_error=False, print_error=False)
+    except UnknownOptionError as error:
+        if _OPTION.fullmatch(error.token.keyword or error.token.value):
+            raise
+    return build_app(tokens)(tokens, exit_on_error=False, print_error=False)
+
+
+def build_app(tokens: Sequence[str] | None = None, *, has_texts: bool = True) -> App:
+    """Return the command line. Of a line that is to be parsed only the command is loaded; all are without one.
+
+    ``has_texts``: an argument that may begin with a hyphen may do so; without it, none may.
+    """
     app = App(
         name=terminal.PROGRAM,
         help=ALL.about,
@@ -66,7 +83,7 @@ def build_app(tokens: Sequence[str] | None = None) -> App:
         suppress_keyboard_interrupt=False,
         **({} if terminal.for_people() else _as_text()),
     )
-    _add(app, ALL.commands, tokens)
+    _add(app, ALL.commands, tokens, has_texts=has_texts)
     return app
 
 
@@ -77,22 +94,22 @@ def _as_text() -> dict[str, Any]:
     return {"help_format": "plaintext", "console": Console(width=_ENDLESS)}
 
 
-def _add(app: App, commands: Iterable[Command], tokens: Sequence[str] | None) -> None:
+def _add(app: App, commands: Iterable[Command], tokens: Sequence[str] | None, *, has_texts: bool) -> None:
     for command in commands:
         is_meant = tokens is None or [command.name] == list(tokens[:1])
         if command.commands:
             group = App(name=command.name, help=command.about)
             if command.path and is_meant:
-                group.default(_theirs(command.load()))
-            _add(group, command.commands, tokens and tokens[1:] if is_meant else ())
+                group.default(_theirs(command.load(), has_texts=has_texts))
+            _add(group, command.commands, tokens and tokens[1:] if is_meant else (), has_texts=has_texts)
             app.command(group)
         elif is_meant:
-            app.command(_theirs(command.load()), name=command.name, show=not command.is_own)
+            app.command(_theirs(command.load(), has_texts=has_texts), name=command.name, show=not command.is_own)
         else:
             app.command(command.path, name=command.name, help=command.about, show=not command.is_own)
 
 
-def _theirs(function: Callable[..., int | None]) -> Callable[..., int | None]:
+def _theirs(function: Callable[..., int | None], *, has_texts: bool) -> Callable[..., int | None]:
     """Return a command that says of its arguments in cyclopts's words what it says in ours."""
 
     @functools.wraps(function)
@@ -100,28 +117,28 @@ def _theirs(function: Callable[..., int | None]) -> Callable[..., int | None]:
         return function(*arguments, **options)
 
     hints = get_type_hints(function, include_extras=True)
-    call.__annotations__ = {name: _hint(hint) for name, hint in hints.items()}
+    call.__annotations__ = {name: _hint(hint, has_texts=has_texts) for name, hint in hints.items()}
     vars(call).update(__signature__=inspect.signature(function))
     del vars(call)["__wrapped__"]  # else the annotations there are read
     return call
 
 
-def _hint(hint: Any) -> Any:
+def _hint(hint: Any, *, has_texts: bool) -> Any:
     if get_origin(hint) is not Annotated:
         return hint
     inner, *extras = get_args(hint)
-    theirs = (_parameter(extra) if isinstance(extra, Parameter) else extra for extra in extras)
+    theirs = (_parameter(extra, has_texts=has_texts) if isinstance(extra, Parameter) else extra for extra in extras)
     return functools.reduce(lambda kind, extra: Annotated[kind, extra], theirs, inner)
 
 
-def _parameter(said: Parameter) -> Theirs:
+def _parameter(said: Parameter, *, has_texts: bool) -> Theirs:
     everything: dict[str, Any] = {
         "name": said.names or None,
         "negative": said.negative or None,
         "converter": _converter(said.convert) if said.convert else None,
         "help": said.help or None,
         "required": said.is_required,
-        "allow_leading_hyphen": said.may_be_option or None,
+        "allow_leading_hyphen": (has_texts and said.may_be_option) or None,
     }
     return Theirs(**{name: value for name, value in everything.items() if value is not None})  # ``None`` says something
 

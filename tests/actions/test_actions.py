@@ -129,6 +129,7 @@ async def test_arguments_that_cannot_be_used_are_named(
         ("list_jobs", "max_results", "limit"),
         ("spawn_run", "task", "prompt"),
         ("spawn_run", "model", "backend_config"),
+        ("spawn_run", "modle", "backend_config"),
         ("get_run", "id", "run_id"),
         ("poll_events", "since", "after_seq"),
         ("poll_events", "timeout_ms", "wait_ms"),

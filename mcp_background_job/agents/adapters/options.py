@@ -33,17 +33,11 @@ def refuse_unknown(config: Mapping[str, Any], known: Sequence[str], backend: str
         return
     named: list[str] = []
     for key in unknown:
-        near = _nearest(key, known)
-        named.append(f"{key[:_QUOTED]!r}" + (f" (do you mean {near}?)" if near else ""))
+        near = nearest(key[:_QUOTED], known, 1)
+        named.append(f"{key[:_QUOTED]!r}" + (f" (do you mean {near[0]}?)" if near else ""))
     raise InvalidRequestError(
-        f"backend_config has what {backend} does not know: {', '.join(named)}; it takes {', '.join(known)}"
+        f"{backend} does not know {', '.join(named)} in backend_config; it takes {', '.join(known)}"
     )
-
-
-def _nearest(key: str, known: Sequence[str]) -> str | None:
-    bare = {name.replace("_", ""): name for name in known}
-    word = "".join(filter(str.isalnum, key[:_QUOTED])).lower()
-    return next((bare[name] for name in nearest(word, bare, 1)), None)
 
 
 def string(config: Mapping[str, Any], key: str) -> str | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.actions.runs.requests import Spawn
 from mcp_background_job.actions.runs.running import Running
+from mcp_background_job.agents.adapters.table import adapter_named
 from mcp_background_job.agents.catalog import Reference
 from mcp_background_job.agents.requests.personas import PERSONAS
 from mcp_background_job.agents.runs import RunManager
@@ -20,16 +22,21 @@ from mcp_background_job.cli.runs.following import write_events
 from mcp_background_job.cli.runs.session import with_runs
 from mcp_background_job.cli.session import caller
 from mcp_background_job.core.run import Backend, Role
+from mcp_background_job.core.text import one_line
+from mcp_background_job.errors import InvalidRequestError
 
 #: In place of a prompt: it is read from stdin.
 _FROM_STDIN = "-"
+
+#: Characters of a command that an error quotes.
+_QUOTED = 60
 
 
 def spawn(
     backend: Annotated[Backend, named("BACKEND")],
     prompt: Annotated[str, Parameter(("PROMPT",), may_be_option=True)],
     /,
-    *command: Annotated[str, Parameter(may_be_option=True)],
+    *command: str,
     cwd: Path | None = None,
     name: str | None = None,
     model: str | None = None,
@@ -69,6 +76,7 @@ def spawn(
     config: dict[str, Any] = {"command": list(command)} if command else {}
     config |= {"model": model} if model else {}
     config |= {"full_access": True} if full_access else {}
+    _check(backend, config)
     request = Spawn(
         backend=backend,
         cwd=str((cwd or Path.cwd()).absolute()),
@@ -86,6 +94,26 @@ def spawn(
         leftovers=leftovers,
     )
     return with_runs(lambda runs: _spawn(runs, request, follow=follow, as_json=as_json))
+
+
+def _check(backend: Backend, config: Mapping[str, Any]) -> None:
+    """Refuse what this agent does not take, or lacks, by the name that is typed for it.
+
+    Raises:
+        InvalidRequestError: there is such a thing.
+    """
+    heeded = adapter_named(backend).config_keys
+    if "command" in heeded and "command" not in config:
+        raise InvalidRequestError(f"{backend} needs a COMMAND behind the task: runs spawn {backend} PROMPT -- COMMAND")
+    unheeded = [key for key in config if key not in heeded]
+    if "command" in unheeded:
+        words = " ".join(config["command"])
+        raise InvalidRequestError(
+            f"{backend} takes no COMMAND, which {one_line(words, _QUOTED)!r} would be: if it belongs to the task, put "
+            "the whole task in quotation marks"
+        )
+    if unheeded:
+        raise InvalidRequestError(f"{backend} takes no --{unheeded[0].replace('_', '-')}: leave it out")
 
 
 async def _spawn(runs: RunManager, request: Spawn, *, follow: bool, as_json: bool) -> int:

@@ -507,8 +507,21 @@ async def test_a_session_without_an_id_of_the_agents_cannot_be_gone_on_with(runs
     run = await runs.spawn(agents.codex("sys.exit(1)\n"))
     await events_until(runs, run)
 
-    with pytest.raises(RunStateError, match=f"Session {run.record.session_id} has no backend session id yet"):
+    with pytest.raises(RunStateError, match=f"Session {run.record.session_id} cannot be continued: .* spawn_run"):
         await runs.go_on(of(run), _message("x"))
+
+
+async def test_a_session_whose_agent_has_not_named_it_yet_can_be_asked_for_later(
+    runs: RunManager, agents: Agents
+) -> None:
+    run = await runs.spawn(agents.codex("connect('agent')\nhang()\n"))
+    agents.liveness.expect("agent")
+    resumed = replace(agents.codex("finish()\n"), session_mode="resume", session_id=run.record.session_id)
+
+    with pytest.raises(RunStateError, match=f"no backend session id yet: .* when run {run.record.run_id} has said"):
+        await runs.spawn(resumed)
+
+    await runs.cancel(of(run), by="test")
 
 
 async def test_a_run_is_not_restarted_as_a_job(manager: JobManager, runs: RunManager, agents: Agents) -> None:

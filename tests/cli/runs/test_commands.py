@@ -91,12 +91,35 @@ def test_ctrl_c_leaves_a_run_that_is_followed_alone(cli: CommandLine, liveness: 
     cli.ok("runs", "cancel", run_id)
 
 
+def test_a_text_may_begin_with_a_hyphen_and_the_words_of_a_command_are_left_alone(cli: CommandLine) -> None:
+    for line, prompt, command in (
+        (("- fix this\n- fix that", "--name", "bob", "--", "echo"), "- fix this\n- fix that", ["echo"]),
+        (("--name", "bob", "--", "--fix", "echo"), "--fix", ["echo"]),
+        (("x", "--", "echo", "--follow", "--modle"), "x", ["echo", "--follow", "--modle"]),
+    ):
+        run_id = cli.ok("runs", "spawn", "command", *line).strip()
+        known = json.loads(cli.ok("runs", "show", run_id, "--json"))
+        assert (known["prompt"], known["command"]) == (prompt, command)
+
+
 def test_what_cannot_be_done_is_said_in_a_sentence(cli: CommandLine, tmp_path: Path) -> None:
     for arguments, code, sentence in (
         (("show", "rnope"), 8, b"Unknown agent_name: rnope; nor is there a run of this id"),
         (("show", "nobody"), 8, b"Unknown agent_name: nobody"),
         (("spawn", "codex", "x", "--cwd", "/no/where"), 2, b"ENOENT"),
-        (("spawn", "command", "x"), 2, b"backend_config.command"),
+        (
+            ("spawn", "command", "x"),
+            2,
+            b"command needs a COMMAND behind the task: runs spawn command PROMPT -- COMMAND",
+        ),
+        (("spawn", "codex", "fix", "the", "tests"), 2, b"codex takes no COMMAND, which 'the tests' would be"),
+        (("spawn", "codex", "x", "--modle", "y"), 2, b"Unknown option: --modle. Do you mean --model?"),
+        (("spawn", "codex", "--modle", "y", "x"), 2, b"Unknown option: --modle. Do you mean --model?"),
+        (("spawn", "remote_a2a", "x", "--model", "y"), 2, b"remote_a2a takes no --model"),
+        (("spawn", "remote_a2a", "x", "--full-access"), 2, b"remote_a2a takes no --full-access"),
+        (("continue", "rnope", "--dta", "{}"), 2, b"Unknown option: --dta. Do you mean --data?"),
+        (("continue", "rnope", "--dta"), 2, b"Unknown option: --dta. Do you mean --data?"),
+        (("send", "bob", "--form", "me"), 2, b"Unknown option: --form. Do you mean --from?"),
         (("spawn", "command", "x", "--", "no-such-program"), 7, b"no program no-such-program"),
         (("spawn", "nobody", "x"), 2, b"nobody"),
         (("continue", "rnope", "x", "--data", "{"), 2, b"--data is not JSON"),

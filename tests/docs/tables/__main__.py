@@ -18,7 +18,9 @@ async def main() -> None:
     """Write them."""
     with tempfile.TemporaryDirectory() as directory:
         environ = {**os.environ, **SETTING, "MCP_BG_STATE_DIR": f"{directory}/state"}
-        async with Client(StdioTransport(sys.executable, ["-m", "mcp_background_job"], env=environ)) as client:
+        # The server ends with the client, so before its state directory is removed.
+        server = StdioTransport(sys.executable, ["-m", "mcp_background_job"], env=environ, keep_alive=False)
+        async with Client(server) as client:
             written = pages(await client.list_tools())
     for page, tables in written.items():
         page.write_text(replaced(page.read_text(), tables))
