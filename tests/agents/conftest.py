@@ -31,5 +31,5 @@ def workspace(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def agents(tmp_path: Path, workspace: Path, liveness: Liveness) -> Agents:
-    """Scripts that speak as agents do."""
+    """Scripts that write the streams of agents."""
     return Agents(tmp_path, workspace, liveness)

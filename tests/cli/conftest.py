@@ -13,7 +13,7 @@ from tests.conftest import all_pids, processes_of, wait_for_end_of
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[CommandLine]:
-    """The command line on a state directory of the test's own; afterwards no process of it may be left."""
+    """The command line on a state directory of the test's own; after the test, none of its processes may be left."""
     before = all_pids()
     command_line = CommandLine(tmp_path)
     yield command_line
@@ -23,14 +23,14 @@ def cli(tmp_path: Path) -> Iterator[CommandLine]:
 
 @pytest.fixture
 def renderer(cli: CommandLine, tmp_path: Path) -> Iterator[Renderer]:
-    """The commands for ComfyUI, with a ComfyUI that somebody else has started."""
+    """The commands for ComfyUI, with a ComfyUI that the user has started."""
     with Simulator.start("--startup-delay", "0") as simulator:
         yield Renderer(cli, tmp_path, simulator)
 
 
 @pytest.fixture
 def restartable(cli: CommandLine, tmp_path: Path) -> Iterator[Renderer]:
-    """The same, with a ComfyUI whose command line says how it was started."""
+    """The commands for ComfyUI, with a ComfyUI whose command line says how it was started."""
     with Simulator.start("--startup-delay", "0", anew=True) as simulator:
         yield Renderer(cli, tmp_path, simulator)
 

@@ -16,12 +16,12 @@ from tests.cluster.slurm import Cluster, Slurm
 
 Managers = Callable[..., JobManager]
 
-#: The files whose tests wait longest, begun first: no worker shall begin one of them when the others are done.
+#: The files whose tests wait longest. They begin first, so that none of them is left to one worker at the end.
 _LONGEST = ("test_dead_daemons.py", "test_contract.py", "test_killed_servers.py", "test_comfyui.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, where tests run against a cluster."""
+    """Begin with the tests that take longest, if they run against a cluster."""
     if "CLUSTER" in os.environ:
         ranks = {name: rank for rank, name in enumerate(_LONGEST)}
         items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
@@ -50,13 +50,13 @@ def mortal() -> Generator[Slurm]:
 
 @pytest.fixture
 def home(cluster: Cluster) -> Cluster:
-    """The cluster of the managers; a test that has another overrides it."""
+    """The cluster of the managers; a test with another cluster overrides it."""
     return cluster
 
 
 @pytest.fixture
 async def managers(home: Cluster, state_dir: str, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Managers]:
-    """Makes managers in this process whose jobs run on the cluster; afterwards it has none of them."""
+    """Makes managers in this process whose jobs run on the cluster; after the test, none of the jobs is left."""
     for name, value in home.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MCP_BG_SLURM_PYTHON", sys.executable)
@@ -79,5 +79,5 @@ async def managers(home: Cluster, state_dir: str, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def manager(managers: Managers) -> JobManager:
-    """One of them."""
+    """A manager whose jobs run on the cluster."""
     return managers()

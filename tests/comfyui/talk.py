@@ -1,4 +1,4 @@
-"""Talk to a simulator without any code of the project: plain HTTP, and a websocket that is read to an event."""
+"""Talks to a simulator without any code of the project: plain HTTP, and a websocket that is read until an event."""
 
 import http.client
 import json
@@ -17,7 +17,7 @@ from tests.patience import PATIENCE_S, scaled
 
 Event = dict[str, Any]
 
-#: Who has not answered in this time is taken to be silent.
+#: A server that has not answered in this time counts as silent.
 _SILENT_S = scaled(1.0)
 
 
@@ -64,7 +64,7 @@ def submit(simulator: Simulator, graph: Any, **fields: Any) -> str:
 
 
 def skip_numbers(simulator: Simulator, count: int) -> None:
-    """Let the next prompt have this number: a refused submission uses one up, too."""
+    """Give the next prompt this number: a refused submission uses one up, too."""
     for _ in range(count):
         ask(simulator, "POST", "/prompt", {})
 
@@ -79,7 +79,7 @@ def running(simulator: Simulator) -> list[str]:
 
 
 def wait_until_silent(simulator: Simulator) -> None:
-    """Wait until requests are accepted and not answered."""
+    """Wait until requests are accepted but not answered."""
     deadline = time.monotonic() + PATIENCE_S
     try:
         while time.monotonic() < deadline:
@@ -90,7 +90,7 @@ def wait_until_silent(simulator: Simulator) -> None:
 
 
 class Listener:
-    """One websocket, and everything that came over it."""
+    """One websocket, and all messages that came over it."""
 
     def __init__(self, simulator: Simulator, client_id: str) -> None:
         url = f"ws://127.0.0.1:{simulator.port}/ws?clientId={client_id}"
@@ -101,7 +101,7 @@ class Listener:
             self._stack = stack.pop_all()
 
     def until(self, is_last: Callable[[Event], bool], patience_s: float = PATIENCE_S) -> Event:
-        """Read to an event, and return it."""
+        """Read until an event, and return the event."""
         while True:
             event = json.loads(self._connection.recv(patience_s))
             self.events.append(event)
@@ -109,7 +109,7 @@ class Listener:
                 return event
 
     def until_closed(self) -> None:
-        """Read to the end of the connection."""
+        """Read until the end of the connection."""
         try:
             self.until(lambda _event: False)
         except ConnectionClosed:
@@ -131,7 +131,7 @@ class Listener:
 
 
 def is_type(name: str, count: int = 1) -> Callable[[Event], bool]:
-    """Recognise the n-th event of a type from now on."""
+    """Return a condition that holds at the n-th event of a type from now on."""
     seen = 0
 
     def is_it(event: Event) -> bool:
@@ -149,12 +149,12 @@ def is_status(remaining: int) -> Callable[[Event], bool]:
 
 
 def is_end(event: Event) -> bool:
-    """Recognise the last event of a prompt, on its owner's socket."""
+    """Tell whether an event is the last of a prompt, on its owner's socket."""
     return event["type"] == "executing" and event["data"]["node"] is None
 
 
 def run(simulator: Simulator, graph: Any, client_id: str = "runner", **fields: Any) -> Any:
-    """Run a graph to its end; returns its history entry."""
+    """Run a graph until it ends; returns its history entry."""
     with Listener(simulator, client_id) as listener:
         prompt_id = submit(simulator, graph, client_id=client_id, **fields)
         listener.until(is_end)

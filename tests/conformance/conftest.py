@@ -1,4 +1,4 @@
-"""The server that is looked at, and the programs of npm that look at it."""
+"""The server that the conformance suite tests, and the suite's programs from npm."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUITE = "@modelcontextprotocol/conformance/dist/index.js"
 
 @pytest.fixture(scope="session")
 def modules() -> Path:
-    """Where npm has put the suite, and a node that is new enough for it."""
+    """The directory in which npm has put the suite, and a node that is new enough for it."""
     modules = Path(os.environ.get("CONFORMANCE", "/nowhere")) / "node_modules"
     if not all((modules / name).exists() for name in ("node/bin/node", SUITE)):
         pytest.skip("npm is missing or cannot download: make test-conformance has not installed the suite")
@@ -32,7 +32,7 @@ def modules() -> Path:
 
 @pytest.fixture(scope="session")
 def url(modules: Path) -> Generator[str]:  # noqa: ARG001  nothing is served where nobody can look
-    """Where the server is, with the suite's tools beside its own. One for all tests."""
+    """The address of a server with the suite's tools beside its own; all tests share the server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -57,7 +57,7 @@ def _answers(address: str) -> bool:
     try:
         urllib.request.urlopen(address, timeout=1)  # noqa: S310  it is on loopback
     except urllib.error.HTTPError:
-        return True  # without the token it refuses
+        return True  # without the token, the server refuses
     except OSError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""A home directory of the test's own, and what installs into it."""
+"""A home directory of the test's own, and functions that install into it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Home:
     def install(
         self, client: Client, *, project: Path | None = None, command: Sequence[str] = COMMAND, hooks: bool = True
     ) -> list[Change]:
-        """Install, and return what was changed."""
+        """Install, and return the changes."""
         wanted = wanted_by(client, self.machine, project, [*command], hooks=hooks)
         return self.made(installed(wanted, self.records))
 
     def uninstall(self, client: Client, *, project: Path | None = None) -> list[Change]:
-        """Uninstall, and return what was changed."""
+        """Uninstall, and return the changes."""
         return self.made(uninstalled(wanted_by(client, self.machine, project, [""], hooks=True), self.records))
 
     def made(self, changes: list[Change]) -> list[Change]:

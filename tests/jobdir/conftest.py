@@ -1,4 +1,4 @@
-"""Job directories to test in, and small disks that can be filled."""
+"""Job directories for tests, and small disks that can be filled."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def runner_of() -> Iterator[Callable[..., int]]:
-    """Starts processes that hold jobs' locks and have a name, as runners do; returns the pid."""
+    """Starts processes that hold jobs' locks and have a runner's name; returns the pid."""
     with contextlib.ExitStack() as stack:
 
         def hold(job: JobDir, name: str = "mcp-bg:j4k2", *, child: bool = False) -> int:
@@ -71,7 +71,7 @@ def runner_of() -> Iterator[Callable[..., int]]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[..., JobDir]]:
-    """Makes job directories on disks of a given size, in kB, and a given number of files."""
+    """Makes job directories on disks of a given size, in kB, and for a given number of files."""
     mount, umount = shutil.which("mount"), shutil.which("umount")
     with contextlib.ExitStack() as stack:
 

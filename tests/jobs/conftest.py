@@ -1,4 +1,4 @@
-"""A manager whose jobs are no processes."""
+"""A manager whose jobs are not processes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.places.memory import MemoryPlace
 
 @pytest.fixture
 def memory_place() -> MemoryPlace:
-    """Where the jobs of ``memory_manager`` run."""
+    """The place of the jobs of ``memory_manager``."""
     return MemoryPlace()
 
 
 @pytest.fixture
 def memory_manager(memory_place: MemoryPlace) -> Generator[JobManager]:
-    """A manager whose jobs do what their input says; see ``tests.places.memory``."""
+    """A manager whose jobs obey their input; see ``tests.places.memory``."""
     manager = manager_in_memory(memory_place)
     yield manager
     manager.close()

@@ -1,4 +1,4 @@
-"""A runner on a node, started as an engine would start it, without an engine."""
+"""A runner on a node, started without an engine, but as an engine would start it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, Spec
 from tests.patience import PATIENCE_S, wait_until
 
-#: Releases of Python that a node may have.
+#: Minor versions of Python that a node may have.
 RELEASES = range(9, 15)
 
-#: What an engine gives to what it starts.
+#: Variables that an engine gives to the processes that it starts.
 ENGINE = {"SLURM_JOB_ID": "812", "SLURMD_NODENAME": "n1"}
 
 
 def pythons() -> dict[str, str]:
-    """The interpreters of this machine that a node might have: by release, the path of one of each."""
+    """Return interpreters of this machine that a node might have: one path for each version."""
     home = pwd.getpwuid(os.getuid()).pw_dir  # tests have a HOME of their own
     found = {f"3.{minor}": _python(home, minor) for minor in RELEASES}
     found[f"3.{sys.version_info.minor}"] = sys.executable
@@ -47,7 +47,7 @@ def _python(home: str, minor: int) -> str:
 
 
 def record(root: Path, job_id: str, command: str, **asked: Any) -> JobDir:
-    """Record a job in a directory as it is for a cluster: without marks."""
+    """Record a job in a directory as for a cluster: without marks."""
     job = JobDir(str(root / "jobs" / job_id))
     os.makedirs(job.path)
     spec: dict[str, Any] = {
@@ -65,7 +65,7 @@ def record(root: Path, job_id: str, command: str, **asked: Any) -> JobDir:
 
 
 def start(root: Path, job: JobDir, *options: str, python: str = sys.executable, **env: str) -> subprocess.Popen[str]:
-    """Start its runner; the engine's log is its output."""
+    """Start a job's runner; its output stands for the engine's log."""
     package = runner_package(str(root))
     return subprocess.Popen(
         [python, "-I", "-S", package, job.path, *options],
@@ -78,40 +78,40 @@ def start(root: Path, job: JobDir, *options: str, python: str = sys.executable, 
 
 
 def finish(runner: subprocess.Popen[str]) -> tuple[int, str]:
-    """Wait for a runner; returns its exit status and what it printed."""
+    """Wait for a runner; returns its exit status and its output."""
     output, _ = runner.communicate(timeout=PATIENCE_S)
     return runner.returncode, output
 
 
 def end_of(job: JobDir) -> Exit:
-    """Its exit record."""
+    """Return a job's exit record."""
     end = records.read(Exit, job.exit)
     assert end is not None, os.listdir(job.path)
     return end
 
 
 def wait_for_output(job: JobDir, text: str) -> None:
-    """Wait until a job has written something."""
+    """Wait until a job has written a text."""
     log = Path(job.log)
     wait_until(lambda: log.exists() and text.encode() in log.read_bytes(), f"{text} in the log of {job.job_id}")
 
 
 class Relay:
-    """The near end of a relay, which is started without an engine too."""
+    """The near end of a relay that was started without an engine."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         self._heard: dict[int, list[Any]] = {}
 
     def ask(self, client: int, **request: object) -> Any:
-        """Ask as one client; returns what it hears next."""
+        """Ask as one client; returns the next message that the client gets."""
         assert self._process.stdin
         self._process.stdin.write(f"{client} {json.dumps(request)}\n".encode())
         self._process.stdin.flush()
         return self.hear(client)
 
     def hear(self, client: int) -> Any:
-        """What a client hears next; ``None`` when the runner has closed the connection."""
+        """Return the next message that a client gets; ``None`` if the runner has closed the connection."""
         assert self._process.stdout
         while not self._heard.get(client):
             number, _, said = self._process.stdout.readline().partition(b" ")
@@ -121,7 +121,7 @@ class Relay:
 
 @contextlib.contextmanager
 def relayed(python: str, package: str, job: JobDir) -> Generator[Relay]:
-    """A relay to the runner of a job; it ends with its stdin."""
+    """Start a relay to the runner of a job; the relay ends when its stdin is closed."""
     argv = [python, "-I", "-S", package, "--relay", job.path]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
@@ -133,6 +133,6 @@ def relayed(python: str, package: str, job: JobDir) -> Generator[Relay]:
 
 
 def address_of(job: JobDir) -> dict[str, Any]:
-    """Where its runner is reached."""
+    """Return the address of a job's runner."""
     wait_until(lambda: os.path.exists(job.address), f"the address of {job.job_id}")
     return json.loads(Path(job.address).read_bytes())

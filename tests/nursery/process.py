@@ -1,8 +1,8 @@
 """Loads a package and its libraries once, and forks for each process that is asked for.
 
-Each is a process of its own, with the arguments, environment, directory and descriptors that it is given. It lacks
-what Python does before it runs a program: options as ``-X`` and variables as ``PYTHON…`` have no effect. To others, its
-command line and environment are those of this process.
+Each fork is a process of its own, with the arguments, environment, directory and descriptors that it is given. It lacks
+Python's own steps before a program: options like ``-X`` and variables like ``PYTHON…`` have no effect. Other processes
+see the command line and environment of this process.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ import sys
 import threading
 from typing import Any
 
-#: What the libraries load when it is first used: each process would do so again.
+#: Modules that the libraries load when they first need them: without this, each process would load them again.
 _LATE = ("anyio._backends._asyncio", "anyio.streams.tls", "difflib", "httpcore2", "truststore", "rich.markdown")
 
-#: Has its own start, without libraries.
+#: Modules that start by themselves, without libraries.
 _APART = ("mcp_background_job.runner.", "mcp_background_job.__main__")
 
 
 def main() -> list[str]:
-    """Fork until stdin is closed; in each new process, returns what it is to run."""
+    """Fork until stdin is closed; in each new process, returns the program and its arguments."""
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         _load(sys.argv[2])
         if sys.argv[3:]:
             _have_runners_forked(sys.argv[3])
         sys.executable = os.path.join(os.path.dirname(listener.getsockname()), "python")
-        os.dup2(2, 1)  # lets go of the lock: others need wait no longer
+        os.dup2(2, 1)  # releases the lock, on which other processes wait
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the keepers
         while 0 not in select.select([0, listener], [], [])[0]:
             connection, _ = listener.accept()
@@ -56,7 +56,7 @@ def _load(name: str) -> None:
             importlib.import_module(module.name)
     assert len(os.listdir("/proc/self/task")) == 1, "a fork has only one of these threads"
     gc.collect()
-    gc.freeze()  # nothing of it is written to, and copied, by a collection
+    gc.freeze()  # no collection writes to these objects, which would copy them
 
 
 def _have_runners_forked(address: str) -> None:
@@ -71,7 +71,7 @@ def _have_runners_forked(address: str) -> None:
 
 
 def _keep(connection: socket.socket) -> list[str]:
-    """Be the parent of one process until its end; in that one, returns what it is to run."""
+    """Be the parent of one process until its end; in that process, returns the program and its arguments."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _, descriptors, _, _ = socket.recv_fds(connection, 1, 4)
     with connection.makefile() as lines:
@@ -105,7 +105,7 @@ def _become(request: dict[str, Any]) -> list[str]:
     os.chdir(request["cwd"])
     sys.path[0] = request["cwd"]
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
-        # Made anew, as Python does, since what it has made keeps in mind what was open before.
+        # Python's own streams remember the files that were open before, so new ones are made, as Python makes them.
         old = getattr(sys, name)
         buffering = 1 if name == "stderr" or os.isatty(number) else -1
         stream = os.fdopen(number, mode, buffering, encoding=old.encoding, errors=old.errors, closefd=False)
@@ -121,7 +121,7 @@ try:
     else:
         runpy.run_module(program, run_name="__main__", alter_sys=True)
 except SystemExit as end:
-    # As the interpreter ends, but without taking apart what all have in common: that would copy it.
+    # End as the interpreter does, but do not take shared objects apart, which would copy them.
     code = end.code or 0
     assert isinstance(code, int)
     threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]

@@ -1,7 +1,7 @@
-"""Forks runners and spawners, each of which would take a tenth of a second to load, and a spawner as long to rehearse.
+"""Forks runners and spawners: each would take a tenth of a second to load, and a spawner as long again to rehearse.
 
-The place where they come from has done both once. To others, their command line is that of this process. A test of how
-they start, or of their command line, has them executed with the fixture ``runners_by_exec``.
+This process has done both once. Other processes see its command line as that of each fork. A test of a runner's start
+or command line has runners executed, by the fixture ``runners_by_exec``.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import socket
 import sys
 from collections.abc import Callable
 
-#: Room for what a runner is told: paths, and who killed its predecessor.
+#: Room for a runner's arguments: paths, and the killer of its predecessor.
 _MAX_REQUEST = 65536
 
 
 def start(address: str, arguments: list[str], descriptor: int) -> None:
-    """Start what ``runner/__main__.py`` with these arguments is, and wait for the moment that it has detached itself.
+    """Start a process of ``runner/__main__.py`` with these arguments, and wait until it has detached itself.
 
     Args:
-        address: the socket of this place.
-        arguments: the second is the number of the descriptor that is handed over.
+        address: the path of the forking process's socket.
+        arguments: the process's arguments; the second is the number of the descriptor that is handed over.
         descriptor: a pipe or a socket.
     """
     os.umask(umask := os.umask(0o077))
@@ -48,7 +48,7 @@ def main() -> None:
     spawner.rehearse_all = lambda: None
     gc.enable()
     runner.let_go_of_all_but(listener.fileno())
-    os.dup2(2, 1)  # lets go of the lock: others need wait no longer
+    os.dup2(2, 1)  # releases the lock, on which other processes wait
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries those who have detached what they forked
     while 0 not in select.select([0, listener], [], [])[0]:
         connection, _ = listener.accept()

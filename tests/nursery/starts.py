@@ -1,7 +1,7 @@
 """Commands that run the project in processes of their own, without the seconds that its libraries take to load.
 
-For tests of what such a process does. A test of how one starts, of its pid, of its place among other processes, or of
-what Python itself makes of its environment runs ``sys.executable -m mcp_background_job``.
+They are for tests of such a process's behaviour. A test of its start, its pid, its place among other processes, or of
+Python's own use of its environment runs ``sys.executable -m mcp_background_job``.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from tests.patience import PATIENCE_S
 
 _FILES = Path(__file__).parent
 
-#: As it is before any test: a nursery must not look like a process of one.
+#: The environment before any test: a nursery must not look like a process of a test.
 _ENVIRONMENT = dict(os.environ)
 
 
-#: Beside the socket: what is run in the place of Python, so that what feeds batches comes from the nursery too.
+#: Lies beside the socket and runs in the place of Python, so that the feeders of batches come from the nursery too.
 _SHIM = """\
 #!{python} -IS
 import os, sys
@@ -39,20 +39,20 @@ os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 """
 
 
-#: Where the process that shares out the tests tells its workers what it has started for all of them: not further.
+#: The sockets that the main process has opened for all workers. The variable goes no further than the workers.
 _SHARED: dict[str, str] = json.loads(os.environ.pop(_SHARED_VARIABLE := "TESTS_NURSERIES", "{}"))
 
 
-#: Beside the socket: locked until the process has loaded, or has failed.
+#: A file beside the socket: it is locked until the process has loaded, or has failed.
 _LOADING = "loading"
 
 
 class _Place:
-    """A process that is there when a test first asks for it, and that forks for whoever connects to its socket.
+    """A process that starts when a test first needs it, and that forks for each connection to its socket.
 
     Args:
-        shared_as: its name, where all workers have one of it.
-        environment: in which it loads.
+        shared_as: the name under which all workers share the process, if they do.
+        environment: the environment in which the process loads.
     """
 
     def __init__(self, shared_as: str | None, environment: Mapping[str, str]) -> None:
@@ -64,7 +64,7 @@ class _Place:
         self._has_loaded = False
 
     def address(self) -> str:
-        """Return the path of its socket, once it has loaded: on a loaded machine no test has the patience for that."""
+        """Wait until the process has loaded, which may outlast a test's patience; returns the path of its socket."""
         path = self._path()
         if not self._has_loaded:
             with Path(path).with_name(_LOADING).open() as lock:
@@ -82,13 +82,13 @@ class _Place:
             return f"{self._directory.name}/socket"
 
     def share(self) -> None:
-        """Start it for all workers, which are started after that: each would load its own."""
+        """Start the process for all workers, before they start: otherwise each worker would load its own."""
         assert self._shared_as is not None
         _SHARED[self._shared_as] = self._path()
         os.environ[_SHARED_VARIABLE] = json.dumps(_SHARED)
 
     def close(self) -> None:
-        """End it, if it was started; its processes have been waited for by those who started them."""
+        """End the process if it was started; its starters have waited for the ends of all that it forked."""
         if self._directory is not None and self._process is not None:
             self._process.communicate(timeout=PATIENCE_S)  # closes its stdin
             self._directory.cleanup()
@@ -113,7 +113,7 @@ class _Place:
 
 
 class Runners(_Place):
-    """Where runners and spawners come from; see ``runners.py``."""
+    """The source of runners and spawners; see ``runners.py``."""
 
     def __init__(self) -> None:
         super().__init__("runners", {"PATH": os.defpath})  # as a launcher starts them
@@ -127,13 +127,13 @@ class Runners(_Place):
 
 
 class Nursery(_Place):
-    """Where servers, commands and simulators come from; see ``process.py``.
+    """The source of servers, commands and simulators; see ``process.py``.
 
     Args:
-        package: what it loads, with all that is in it.
-        shared_as: its name, where all workers have one of it.
-        runners: where those runners come from that its processes launch; without it, they are executed.
-        environment: what is other in the environment in which it loads.
+        package: the package that it loads, with all modules in it.
+        shared_as: the name under which all workers share the process, if they do.
+        runners: the source of the runners that its processes launch; without it, runners are executed.
+        environment: variables that it has in addition to those of the tests.
     """
 
     def __init__(
@@ -144,24 +144,24 @@ class Nursery(_Place):
         self._runners = runners
 
     def command(self, program: str, *arguments: str) -> list[str]:
-        """Return what runs a module of the project, or a file that needs its libraries, with these arguments."""
+        """Return a command that runs a module of the project, or a file that needs its libraries, with arguments."""
         return [sys.executable, "-I", "-S", str(_FILES / "relay.py"), self.address(), program, *arguments]
 
     def python(self) -> str:
-        """Return what can be run in the place of Python: what feeds batches comes from here, all else is Python's."""
+        """Return a program that replaces Python: the nursery forks the feeders of batches, Python runs all else."""
         return self.address().removesuffix("socket") + "python"
 
     def fork(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, streams: Sequence[int], passed: int
     ) -> Forked:
-        """Start such a process without a relay, as the leader of a session.
+        """Start a process without a relay, as the leader of a session.
 
         Args:
             argv: the module and its arguments.
             env: the environment.
             cwd: the working directory.
-            streams: its stdin, stdout and stderr.
-            passed: a further descriptor, which it has under another number.
+            streams: the process's stdin, stdout and stderr.
+            passed: a further descriptor, which the process has under another number.
         """
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(self.address())
@@ -182,7 +182,7 @@ class Nursery(_Place):
 
 
 class Forked:
-    """A process that a nursery has forked; it ends with the one that asked for it."""
+    """A process that a nursery has forked; it ends with the process that asked for it."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -191,11 +191,11 @@ class Forked:
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
-        """Return its exit code, or the negative number of a signal, if it is over."""
+        """Return the exit code, or the negative number of the signal; None while the process lives."""
         return self._look(0)
 
     def wait(self, timeout: float) -> int:
-        """Wait for its end; returns what ``poll`` does."""
+        """Wait for the process's end; returns its exit code, or the negative number of the signal."""
         code = self._look(timeout)
         assert code is not None, f"{self.pid} lives"
         return code
@@ -218,10 +218,10 @@ RUNNERS = Runners()
 
 NURSERY = Nursery("mcp_background_job", "servers", RUNNERS)
 
-#: Of the simulated ComfyUI.
+#: The source of simulated ComfyUIs.
 SIMULATORS = Nursery("tests.comfyui_simulator.app", "simulators", PYTHONPATH=str(_FILES.parents[1]))
 
 
 def program(*arguments: str) -> list[str]:
-    """Return what serves MCP over stdio, or runs the command that the arguments name."""
+    """Return a command that serves MCP over stdio, or that runs the command which the arguments name."""
     return NURSERY.command("mcp_background_job", *arguments)

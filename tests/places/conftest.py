@@ -1,4 +1,4 @@
-"""The places that the contract is held to."""
+"""The places that the contract is tested on."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _place(request: pytest.FixtureRequest, state_dir: str) -> Place:
 
 @pytest.fixture
 def spec_of(place: Place) -> SpecOf:
-    """Make specs of programs that do what their input says; see ``tests.places.memory``."""
+    """Make specs of programs that obey their input; see ``tests.places.memory``."""
 
     def spec_of(**asked: Any) -> Spec:
         job_id = f"j{next(_NUMBERS)}"

@@ -1,4 +1,4 @@
-"""A place on a Ray that is none."""
+"""A place on a Ray that is a fake."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def root(tmp_path: Path) -> StateDir:
 
 @pytest.fixture
 async def place(ray: FakeRay, root: StateDir, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[RayPlace]:
-    """A place that asks Ray whenever it looks, and waits for the answer."""
+    """A place that asks Ray at every look, and waits for the answer."""
     monkeypatch.setattr(watcher, "PATIENCE_S", PATIENCE_S)
     monkeypatch.setattr(module, "PATIENCE_S", PATIENCE_S)
     for name in ("ray.rest.ANSWER_S", "ray.rest.CONNECT_S", "nodes.fetching.ANSWER_S", "nodes.tcp.ANSWER_TIMEOUT_S"):
@@ -59,7 +59,7 @@ async def place(ray: FakeRay, root: StateDir, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def spec_of(place: RayPlace) -> SpecOf:
-    """Make specs of jobs for it."""
+    """Make specs of jobs for the place."""
     numbers = itertools.count(100)
 
     def spec_of(command: str = "true", **asked: Any) -> Spec:

@@ -1,4 +1,4 @@
-"""Release 1.0.0, from this repository's history, beside this one on the same state directory."""
+"""Release 1.0.0, from this repository's history, beside this release on the same state directory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 
-#: The commit that release 1.0.0 was made of.
+#: The commit of release 1.0.0.
 COMMIT = "5606e95"
 
 #: Starts a server of a release ("1.0.0" or "ours") with settings.
@@ -26,7 +26,7 @@ Serve = Callable[..., ServerProcess]
 
 @pytest.fixture(scope="session")
 def release_1(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tree of release 1.0.0."""
+    """The directory of release 1.0.0's files."""
     if not (ROOT / ".git").exists():
         pytest.skip("release 1.0.0 is in the history of the repository, and this is a copy without it")
     if _git("cat-file", "-e", f"{COMMIT}^{{commit}}").returncode:
@@ -49,7 +49,7 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 @pytest.fixture(scope="session")
 def former(release_1: Path) -> Generator[Nursery]:
     """Starts processes of release 1.0.0."""
-    behind = os.environ.get("PYTHONPATH")  # where an ordinary user finds libraries
+    behind = os.environ.get("PYTHONPATH")  # for libraries that an ordinary user's Python finds
     path = os.pathsep.join(filter(None, (str(release_1), behind)))
     nursery = Nursery("mcp_background_job", PYTHONPATH=path, PYTHONSAFEPATH="1")
     yield nursery
@@ -58,7 +58,7 @@ def former(release_1: Path) -> Generator[Nursery]:
 
 @pytest.fixture
 def trees(release_1: Path) -> dict[str, Path]:
-    """Where each release is."""
+    """The directory of each release."""
     return {"1.0.0": release_1, "ours": ROOT}
 
 
@@ -71,7 +71,7 @@ def environment_of(tree: Path, state_dir: str) -> dict[str, str]:
 
 @pytest.fixture
 def serve(trees: dict[str, Path], former: Nursery, state_dir: str, tmp_path: Path) -> Generator[Serve]:
-    """Starts servers in one project; those that were not closed are closed in the end."""
+    """Starts servers in one project; at the end, those that are still open are closed."""
     servers: list[ServerProcess] = []
     project = tmp_path / "project"
     project.mkdir()
@@ -92,7 +92,7 @@ def serve(trees: dict[str, Path], former: Nursery, state_dir: str, tmp_path: Pat
 
 @pytest.fixture
 def python(trees: dict[str, Path], state_dir: str) -> Callable[..., str]:
-    """Runs Python code with one release, and returns what it prints."""
+    """Runs Python code with one release, and returns its output."""
 
     def run(release: str, code: str, *arguments: str) -> str:
         tree = trees[release]

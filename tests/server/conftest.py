@@ -41,7 +41,7 @@ async def stdio_client(state_dir: str) -> AsyncGenerator[Caller]:
 
 @pytest.fixture
 def http_options() -> tuple[str, ...]:
-    """More options of ``serve --http``; a test gives its own as a parameter."""
+    """Further options of ``serve --http``; a test gives its own as a parameter."""
     return ()
 
 
@@ -70,7 +70,7 @@ def http_server(state_dir: str, http_options: tuple[str, ...]) -> Generator[Http
 
 
 def _await_port(port: int, process: subprocess.Popen[str]) -> None:
-    # The kernel has no event for "somebody listens"; the server's end is one.
+    # The kernel announces no listener, but it announces the server's end.
     def listens() -> bool:
         assert process.poll() is None, f"the server ended with {process.returncode}"
         with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""A place on a Slurm that is none."""
+"""A place on a Slurm that is a fake."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> StateDir:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Believe Slurm at once, and repeat at once what it has not confirmed."""
+    """Believe Slurm at once, and repeat at once each request that Slurm has not confirmed."""
     monkeypatch.setattr(seeing, "_GRACE_S", 0.0)
     monkeypatch.setattr(seeing, "_SIGN_OF_LIFE_S", -1.0)
     monkeypatch.setattr(seeing, "REPEAT_AFTER_S", -1.0)
@@ -43,7 +43,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def place(slurm: FakeSlurm, root: StateDir, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[SlurmPlace]:
-    """A place that asks Slurm whenever it looks, and waits for the answer."""
+    """A place that asks Slurm at every look, and waits for the answer."""
     monkeypatch.setattr(watcher, "PATIENCE_S", 60.0)
     place = SlurmPlace(root, slurm, Site(Options(), "python3"), poll_s=0.0)
     place.store.prepare()
@@ -54,7 +54,7 @@ async def place(slurm: FakeSlurm, root: StateDir, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def spec_of(place: SlurmPlace) -> SpecOf:
-    """Make specs of jobs for it."""
+    """Make specs of jobs for the place."""
     numbers = itertools.count(100)
 
     def spec_of(**asked: Any) -> Spec:

@@ -1,4 +1,4 @@
-"""What these tests share: short ways to start jobs and wait for them, and a server that can be killed at any moment."""
+"""Helpers of these tests: short ways to start jobs and wait for them, and a server that can be killed at any moment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
 from tests.nursery.starts import program
 from tests.patience import PATIENCE_S, WAIT_S
 
-#: Time after which a condition that nobody announces is looked at again.
+#: Pause between two looks at a condition that nobody announces.
 _LOOK_AGAIN_S = 0.01
 
 #: The longest that a call may wait for its job, and some more.
@@ -33,7 +33,7 @@ _ANSWER_PATIENCE_S = WAIT_S + PATIENCE_S
 
 
 async def start(manager: JobManager, command: str, **values: Any) -> Job:
-    """Start a job and return when its process is there."""
+    """Start a job, and return when its process exists."""
     return (await manager.start(StartRequest(command=command, **values), client="test")).job
 
 
@@ -75,14 +75,14 @@ def exit_of(state_dir: str, job_id: str) -> Exit:
 
 
 def status_of(state_dir: str, job_id: str) -> Status:
-    """Return what a job's runner has published."""
+    """Return the report that a job's runner has published."""
     record = records.read(Status, directory_of(state_dir, job_id).status)
     assert record is not None, f"{job_id} has no status"
     return record
 
 
 def runner_of(state_dir: str, job_id: str) -> int:
-    """Return the pid of a job's living runner: the kernel's answer to who holds its lock."""
+    """Return the pid of a job's living runner: the kernel tells which process holds the job's lock."""
     holder = lock.holder_of(directory_of(state_dir, job_id).lock)
     assert holder is not None, f"{job_id} has no runner"
     assert holder.pid is not None
@@ -90,7 +90,7 @@ def runner_of(state_dir: str, job_id: str) -> int:
 
 
 def kill_and_wait(pid: int) -> None:
-    """End a process that the test started, as a crash would; returns when it is gone."""
+    """Kill a process that the test started, as a crash would end it; returns when it is gone."""
     descriptor = os.pidfd_open(pid)
     try:
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
@@ -100,14 +100,14 @@ def kill_and_wait(pid: int) -> None:
 
 
 def cannot_wake(store: object, job_id: str, pid: int) -> bool:
-    """Stand for what wakes suspended runners, where that does not help: a debugger holds it, say."""
+    """Replace the function that wakes suspended runners, for a case where it cannot, such as a debugger's hold."""
     del store, job_id, pid
     return False
 
 
 @contextlib.contextmanager
 def another_manager(state_dir: str, **settings: Any) -> Generator[JobManager]:
-    """A further manager on the same state directory, as a command line would be."""
+    """Open a further manager on the same state directory, as a command line does."""
     manager = build(load_settings(state_dir=state_dir, **settings))
     try:
         yield manager
@@ -116,7 +116,7 @@ def another_manager(state_dir: str, **settings: Any) -> Generator[JobManager]:
 
 
 def tree_of(directory: str) -> dict[str, tuple[int, bytes]]:
-    """Return everything below a directory: for a check that nothing was written."""
+    """Return everything below a directory, for a check that nothing was written."""
     found: dict[str, tuple[int, bytes]] = {}
     for folder, _, files in os.walk(directory):
         found[folder] = (0, b"")
@@ -129,7 +129,7 @@ def tree_of(directory: str) -> dict[str, tuple[int, bytes]]:
 
 
 class Server(ServerProcess):
-    """A server of this project, as the tests' settings make it."""
+    """A server of this project, with the tests' settings."""
 
     def __init__(self, *arguments: str, **environment: str) -> None:
         super().__init__(program(*arguments), {**os.environ, **environment}, answer_timeout_s=_ANSWER_PATIENCE_S)
@@ -147,17 +147,17 @@ class Server(ServerProcess):
         return text_of(super().call(tool, **arguments))
 
     def error(self, tool: str, **arguments: Any) -> str:
-        """Call a tool that must fail and return the sentence in which it says why."""
+        """Call a tool that must fail, and return the sentence that says why."""
         result = self.answer(tool, **arguments)
         assert result.get("isError"), result
         return text_of(result)
 
     def answer(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """Call a tool and return its result as it came."""
+        """Call a tool and return its result unchanged."""
         return self.request("tools/call", {"name": tool, "arguments": arguments})
 
     def kill_and_read(self) -> dict[int, dict[str, Any]]:
-        """End the server as a crash would; returns the results that it had sent by then, by number of request."""
+        """Kill the server; returns the results that it had sent by then, by number of request."""
         assert self._process.stdout
         self._process.kill()
         lines = (self._unread + self._process.stdout.read()).split(b"\n")[:-1]
@@ -166,5 +166,5 @@ class Server(ServerProcess):
         return {answer["id"]: answer["result"] for answer in answers}
 
     def close(self) -> None:
-        """Close its stdin, and wait for its end, which may take no longer than a client's patience."""
+        """Close the server's stdin and wait for its end, which may take no longer than a client's patience."""
         assert self._end(PATIENCE_S), "the server does not end"

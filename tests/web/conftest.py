@@ -1,4 +1,4 @@
-"""A browser, a dashboard, and a page of it that is open: what errors it logs fail the test."""
+"""A browser, a dashboard, and an open page of it: an error that the page logs fails the test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Open = Callable[..., None]
 
 
 class Complaints:
-    """What a page logs as an error, or its browser refuses to it."""
+    """The errors that a page logs, and the requests that its browser refuses."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -39,7 +39,7 @@ class Complaints:
         self.heard.append(str(error))
 
     def expect(self, pattern: str) -> None:
-        """Expect an error that matches: the test brings it about."""
+        """Expect an error that matches, since the test causes it."""
         self._expected.append(pattern)
 
     def unexpected(self) -> list[str]:
@@ -47,7 +47,7 @@ class Complaints:
 
 
 def _as_long_as_may_be(fixture_name: str, config: pytest.Config) -> Literal["session", "module"]:
-    """Return for how long a browser is kept: while there is one, no test of its process may have an event loop."""
+    """Return the scope of the browser: while it is open, no test of its process may have an event loop."""
     del fixture_name
     return "session" if config.option.markexpr == "browser" else "module"
 
@@ -61,17 +61,17 @@ def browser() -> Generator[Any]:
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[CommandLine]:
-    """The command line on a state directory of the test's own: starts the jobs that pages show."""
+    """The command line on a state directory of the test's own: it starts the jobs that pages show."""
     before = all_pids()
     command_line = CommandLine(tmp_path)
     yield command_line
     command_line.end_children()
-    end_jobs(StateDir(str(command_line.state_dir)))  # by their runners: a command for each test takes a second
+    end_jobs(StateDir(str(command_line.state_dir)))  # by the runners: one command for each test would take a second
     assert wait_for_end_of(processes_of(str(tmp_path), before)) == {}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test of the page over both carriers, unless it says for which it is: ``carriers("browser")``."""
+    """Run each test of the page over both carriers, unless the test names one: ``carriers("browser")``."""
     if "carrier" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("carriers")
         metafunc.parametrize("carrier", mark.args if mark else ("browser", "chat"))
@@ -79,7 +79,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def simulator(cli: CommandLine) -> Generator[Simulator]:
-    """A simulated ComfyUI, which a dashboard that is made after it is told of."""
+    """A simulated ComfyUI, which dashboards that are made after it use."""
     with Simulator.start("--startup-delay", "0") as one:
         cli.environment |= {"COMFYUI_URL": one.url, "COMFYUI_OUTPUT_DIR": cli.environment["HOME"]}
         yield one
@@ -87,7 +87,7 @@ def simulator(cli: CommandLine) -> Generator[Simulator]:
 
 @pytest.fixture
 def renderer(cli: CommandLine, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Generator[Renderer]:
-    """Another process of ours, as a server of MCP is one, that renders with it over the same state directory."""
+    """Another process of the project, like an MCP server, that renders with ComfyUI over the same state directory."""
     for name in ("HOME", "MCP_BG_STATE_DIR"):  # what it starts is of the same
         monkeypatch.setenv(name, cli.environment[name])
     monkeypatch.setenv("MCP_BG_LOGIN_ENV", "never")
@@ -97,13 +97,13 @@ def renderer(cli: CommandLine, simulator: Simulator, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def dashboard(cli: CommandLine, carrier: str) -> Dashboard:
-    """A server of the page, over the same state directory: for a browser, or for a chat."""
+    """A server of the page over the same state directory: for a browser, or for a chat."""
     return Dashboard(cli) if carrier == "browser" else Chat(cli)
 
 
 @pytest.fixture
 def complaints() -> Generator[Complaints]:
-    """What the page complains of; anything that the test did not expect fails it."""
+    """The page's complaints; a complaint that the test did not expect fails it."""
     one = Complaints()
     yield one
     assert one.unexpected() == []
@@ -111,7 +111,7 @@ def complaints() -> Generator[Complaints]:
 
 @pytest.fixture
 def view(browser: Any, dashboard: Dashboard, complaints: Complaints) -> Generator[Any]:
-    """The page, open and let in: a frame of Playwright's, whose ``page`` has keyboard, mouse and pictures."""
+    """The open page, with access: a frame of Playwright's, whose ``page`` has keyboard, mouse and pictures."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
     context.set_default_timeout(PATIENCE_S * 1000)
     page = context.new_page()
@@ -133,5 +133,5 @@ def open_at(view: Any) -> Open:
 
 @pytest.fixture
 def shot(view: Any, carrier: str) -> Callable[[str], None]:
-    """Take pictures of what is shown, and hold it to what every page must be: see ``looks``."""
+    """Take pictures of the page, and check what every page must keep: see ``looks``."""
     return lambda name: look_at(view, f"{name}-{carrier}")

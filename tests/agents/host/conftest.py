@@ -1,4 +1,4 @@
-"""Fixtures: hosts that are ended when the test is, a real ACP agent, and a real A2A agent."""
+"""Fixtures: hosts that end with the test, a real ACP agent, and a real A2A agent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REMOTE = Path(__file__).with_name("a2a_agent.py")
 
 @pytest.fixture
 def hosts(tmp_path: Path) -> Generator[list[Host]]:
-    """Hosts that were started; neither they nor their agents outlive the test."""
+    """Hosts that the test started; neither they nor their agents outlive the test."""
     hosts: list[Host] = []
     before = all_pids()
     yield hosts
@@ -63,7 +63,7 @@ def start_agent(start_acp: Callable[..., Host]) -> Callable[..., Host]:
 
 @pytest.fixture
 def start_program(start_acp: Callable[..., Host], liveness: Liveness) -> Callable[..., Host]:
-    """Start a host with a program of these lines of Python, which ends when the test does."""
+    """Start a host with a program of these lines of Python, which ends with the test."""
 
     def start(body: str, prompt: str = "echo hello") -> Host:
         return start_acp(prompt, liveness.script("agent", body).split())
@@ -82,7 +82,7 @@ class RemoteAgent:
         self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
 
     def close(self) -> None:
-        """End it."""
+        """End the agent."""
         self.process.kill()
         self.process.wait(PATIENCE_S)
         assert self.process.stdout
@@ -91,7 +91,7 @@ class RemoteAgent:
 
 @pytest.fixture(scope="module")
 def remote_agent() -> Generator[RemoteAgent]:
-    """An agent that streams, shared by the tests of a file that leave it alive."""
+    """An agent that streams; tests of a file that leave it alive share it."""
     agent = RemoteAgent()
     yield agent
     agent.close()

@@ -1,4 +1,4 @@
-"""Real agents, where ``make test-agents`` has installed them, in homes of their own, against a model on loopback."""
+"""Real agents that ``make test-agents`` has installed, in homes of their own, against a model on loopback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mcp_background_job.agents.adapters.table import adapter_named
 from tests.agents.fake_model.server import FakeModel
 from tests.patience import scaled
 
-#: Where they are installed: beside the packages of this environment.
+#: The directory of the installed agents: beside the packages of this environment.
 INSTALLED = Path(sys.prefix) / "agents"
 
 BINARIES = {
@@ -29,13 +29,13 @@ BINARIES = {
     "opencode": INSTALLED / "opencode" / "node_modules" / ".bin" / "opencode",
 }
 
-#: Agents that are spoken to, and how they are started. With a model named Gemini CLI does not ask one which to take.
+#: Agents that are spoken to, and their command lines. If a model is named, Gemini CLI does not ask for one.
 SPOKEN_TO = {
     "gemini": [str(BINARIES["gemini"]), "--acp", "-m", "gemini-2.5-flash"],
     "copilot": [str(INSTALLED / "copilot" / "node_modules" / ".bin" / "copilot"), "--acp", "--no-auto-update"],
 }
 
-#: Seconds for one run. Codex takes half a second; Gemini CLI two, and now and then fifteen before it begins.
+#: Seconds for one run. Codex takes half a second. Gemini CLI takes two, and sometimes fifteen before it begins.
 RUN_S = scaled(60.0)
 
 _OPENCODE_QUIET = (
@@ -43,7 +43,7 @@ _OPENCODE_QUIET = (
     "OPENCODE_DISABLE_DEFAULT_PLUGINS",
 )
 
-#: Claude Code takes "root" for somebody who must not have full access, unless it is told that this is a sandbox.
+#: Claude Code refuses full access to root, unless it is told that this is a sandbox.
 _CLAUDE_QUIET = (
     *("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "DISABLE_TELEMETRY", "DISABLE_ERROR_REPORTING"),
     *("CLAUDE_CODE_MAX_RETRIES", "IS_SANDBOX"),
@@ -59,7 +59,7 @@ def _opencode_config(url: str) -> Any:
 
 _OUTPUTS = ("stdout", "stderr")
 
-#: Without it they speak to others than the model: with updates, experiments and statistics.
+#: Without these, the agents talk with others than the model: for updates, experiments and statistics.
 _CODEX_ARGS = ["--disable", "plugins", "-c", "analytics.enabled=false", "-c", "model_provider=fake"]
 _GEMINI_SETTINGS = {
     "security": {"auth": {"selectedType": "gemini-api-key"}},
@@ -72,7 +72,7 @@ _GEMINI_SETTINGS = {
 
 @dataclass
 class Run:
-    """A run that is over."""
+    """A run that has ended."""
 
     parser: Parser
     events: list[Event]
@@ -88,7 +88,7 @@ class Run:
 
 
 class Agent:
-    """A real agent, started as its adapter says."""
+    """A real agent, started by the command of its adapter."""
 
     def __init__(self, name: str, home: Path, model: FakeModel) -> None:
         self.adapter: Adapter = adapter_named(name)
@@ -101,7 +101,7 @@ class Agent:
         (home / ".gemini" / "settings.json").write_text(json.dumps(_GEMINI_SETTINGS))
 
     def config(self, scenario: str) -> dict[str, Any]:
-        """Return the ``backend_config`` by which the agent speaks to the model."""
+        """Return the ``backend_config`` that makes the agent talk with the model."""
         if self.adapter.name != "codex":
             return {"binary": self.binary, "model": _MODELS[self.adapter.name]}
         provider = f'name="fake",base_url="{self._model.url(scenario)}/v1",env_key="FAKE_API_KEY",wire_api="responses"'
@@ -130,7 +130,7 @@ class Agent:
         }
 
     def run(self, scenario: str, *, resume: str | None = None, prompt: str = "say hello", **config: Any) -> Run:
-        """Run it to its end."""
+        """Run the agent until it ends."""
         directory = self.home / "run"
         directory.mkdir(exist_ok=True)
         request = RunRequest(
@@ -156,7 +156,7 @@ class Agent:
         return Run(parser, events, exit_code, stderr.decode(errors="replace"))
 
     def _execute(self, launch: Launch, environment: dict[str, str]) -> int:
-        # Files, since Gemini CLI does not wait for a full pipe to be read before it exits.
+        # Files, since Gemini CLI exits before a full pipe is read.
         with (self.home / _OUTPUTS[0]).open("wb") as stdout, (self.home / _OUTPUTS[1]).open("wb") as stderr:
             process = subprocess.Popen(
                 launch.argv,

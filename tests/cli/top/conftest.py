@@ -1,4 +1,4 @@
-"""``top`` over jobs in memory, drawn on no terminal: what is on the screen is read as text."""
+"""``top`` over jobs in memory, drawn on no terminal: tests read the screen as text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def nothing_there() -> NoReturn:
 
 
 class TestDesk(Desk):
-    """A desk at which some answers are known beforehand, and which remembers what was asked."""
+    """A desk that knows some answers beforehand and remembers the questions."""
 
     __test__ = False
 
@@ -50,7 +50,7 @@ class TestDesk(Desk):
         return known(arguments) if callable(known) else known
 
     async def watch(self, name: str, take: Callable[[Facts], None], *, pace_s: float = 0.0, **arguments: Any) -> None:
-        del pace_s  # nobody has to read along
+        del pace_s  # nobody reads along
         self.watched.append((name, arguments))
         known = self.answers.get(name)
         if known is not None and not callable(known):
@@ -69,7 +69,7 @@ def desk(memory_manager: JobManager) -> TestDesk:
 
 
 class Shown:
-    """``top``, and what is seen of it."""
+    """``top``, and its window as text."""
 
     def __init__(self, app: Top, pilot: Pilot[None]) -> None:
         self.app = app
@@ -89,7 +89,7 @@ class Shown:
         await self._until(lambda: re.search(pattern, self.text) is not None, f"{pattern!r} is shown")
 
     async def is_asked(self, pattern: str) -> None:
-        """Wait until something is asked that takes an answer from the keyboard."""
+        """Wait until ``top`` asks for an answer from the keyboard."""
         await self.sees(pattern)
         await self._until(lambda: len(self.app.screen_stack) > 1 and self._takes_keys(), f"{pattern!r} can be answered")
 
@@ -103,7 +103,7 @@ class Shown:
         await self._until(lambda: re.search(pattern, self.text) is None, f"{pattern!r} is not shown")
 
     async def said(self, pattern: str) -> None:
-        """Wait until something was told beside what is shown."""
+        """Wait until one of ``top``'s notifications matches."""
         told = self.app._notifications
         await self._until(lambda: any(re.search(pattern, one.message) for one in told), f"{pattern!r} is told")
 
@@ -135,7 +135,7 @@ def opened(desk: TestDesk) -> Open:
     return open_
 
 
-#: Starts a job in memory; returns it, and what can be done to it.
+#: Starts a job in memory; returns it, and its controls.
 Start = Callable[..., Awaitable[tuple[Job, MemoryJob]]]
 
 

@@ -13,14 +13,14 @@ from tests.server.tasks.tasking import Gate, Tasking, tasking
 
 @pytest.fixture
 async def client(manager: JobManager) -> AsyncGenerator[Tasking]:
-    """A client that knows tasks, and can ask a person."""
+    """A client that knows tasks, and that can ask a person."""
     async with tasking(build_server(manager, load_settings())) as client:
         yield client
 
 
 @pytest.fixture
 def new_gate(tmp_path: Path) -> Generator[Callable[[], Gate]]:
-    """Make a gate for each who waits: a line goes to one of those who read."""
+    """Make gates: a line goes to one of the jobs that read from a gate."""
     gates: list[Gate] = []
 
     def make() -> Gate:
