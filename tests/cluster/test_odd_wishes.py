@@ -48,6 +48,16 @@ async def test_what_a_user_wishes_of_submissions_makes_no_array_and_is_not_waite
     await manager.kill(job.job_id, by="test")
 
 
+async def test_files_that_a_user_has_set_for_submissions_of_his_own_keep_no_job_from_starting(
+    managers: Managers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("SBATCH_INPUT", "SBATCH_ERROR", "SBATCH_OUTPUT"):
+        monkeypatch.setenv(variable, "/nowhere/%j")
+    manager = managers()
+    job = await start(manager, "echo ran", on="slurm")
+    assert (await ended(manager, job)).status == "completed"
+
+
 async def test_a_job_has_the_time_that_slurm_reads_in_what_was_asked_for(managers: Managers, cluster: Cluster) -> None:
     manager = managers()
     job = await start(manager, "read word", stdin="pipe", on="slurm time=1-12:30")

@@ -32,8 +32,9 @@ COMMENT = "mbj:"
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
 _KEPT_PREFIX = "SBATCH_"
 
-#: What users may set for their own submissions, and what must not hold for ours: several jobs, waiting for the end.
-_NOT_KEPT = ("SBATCH_ARRAY_INX", "SBATCH_WAIT")
+#: What users may set for their own submissions, and what must not hold for ours: several jobs, waiting for the end, and
+#: files for stdin and stderr, relative to a directory that is not ours.
+_NOT_KEPT = ("SBATCH_ARRAY_INX", "SBATCH_WAIT", "SBATCH_INPUT", "SBATCH_ERROR")
 
 #: Slurm's words if it was certainly not asked.
 _NOT_TOLD = (
