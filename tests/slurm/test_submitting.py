@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,26 @@ async def test_a_job_waits_in_slurm_and_says_why(place: SlurmPlace, spec_of: Spe
     assert now.engine_note == "waits in Slurm: other jobs come first (Priority)"
     assert place.store.waiting() == {spec.job_id}
     assert place.store.to_be_submitted() == []
+
+
+async def test_a_job_is_removed_although_its_node_writes_a_last_file_meanwhile(
+    place: SlurmPlace, spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of()
+    await place.launch(spec, wait_for_report=True)
+    job = place.store.job(spec.job_id)
+    ended(job)
+    remove = shutil.rmtree
+
+    def remove_before_a_last_file(path: str, **options: Any) -> None:
+        remove(path, **options)
+        monkeypatch.setattr(shutil, "rmtree", remove)
+        Path(path).mkdir()
+        (Path(path) / "ends_at").touch()
+
+    monkeypatch.setattr(shutil, "rmtree", remove_before_a_last_file)
+    assert place.store.remove(spec.job_id)
+    assert not place.store.has(spec.job_id)
 
 
 async def test_a_job_that_runs_is_said_to_run_where_it_does(
