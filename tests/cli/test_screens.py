@@ -204,6 +204,15 @@ def test_what_people_read_of_runs_and_renders_stays_within_the_window(
     assert max(map(len, lines)) <= width
 
 
+def test_a_traceback_in_the_log_of_comfyui_stands_on_lines_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    _look(monkeypatch, 80)
+    comfyui_status._write_log({"log": ["\x1b[31m[ERROR]\x1b[0m Traceback:\n  File\n", "a \x1b]0;title\x07 set\n"]})
+    lines = _drawn(sys.stdout)
+    assert lines[:2] == ["[ERROR] Traceback:", "  File"]
+    assert len(lines) == 3
+    assert "\x1b" not in "".join(lines)
+
+
 @pytest.mark.parametrize("what", ["a run", "facts about a prompt"])
 def test_people_read_no_names_of_fields(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _look(monkeypatch, 200)

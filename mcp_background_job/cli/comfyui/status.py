@@ -14,6 +14,7 @@ from mcp_background_job.cli.session import caller
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports.report import Report
+from mcp_background_job.core.output.screen import plain_lines
 
 _TOLD = ("reachable", "why", "detail", "url", "servers", "version", "running", "pending", "more_pending", "log")
 
@@ -43,12 +44,18 @@ def _write(known: Report) -> None:
         _write_servers(known)
         show.facts(known, _TOLD)
         _write_queue(known)
-        for line in known.get("log", ()):
-            terminal.line(escaped(line.rstrip()))
+        _write_log(known)
     else:
         terminal.say(typed(_sentence(known)))
         _write_servers(known)
         show.facts(known, _TOLD)
+
+
+def _write_log(report: Report) -> None:
+    """Write the lines of the log: without colours, and an entry of several lines, such as a traceback, on several."""
+    for entry in report.get("log", ()):
+        for line in plain_lines(entry).splitlines():
+            terminal.line(escaped(line.rstrip()))
 
 
 def _sentence(report: Report) -> str:
