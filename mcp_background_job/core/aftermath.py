@@ -131,7 +131,7 @@ def forced(grace_s: float, signal: str, pids: Sequence[int]) -> str | None:
         signal: name of the polite signal.
         pids: pids of its processes that were sent SIGKILL.
     """
-    if not pids or not grace_s:
+    if not pids or not grace_s or signal == "SIGKILL":  # nobody was asked
         return None
     some = f" to {', '.join(map(str, pids[:_PIDS]))}{' …' if len(pids) > _PIDS else ''}"
     return f"did not end within {grace_s:g} s of {signal} and was killed (SIGKILL{some})"

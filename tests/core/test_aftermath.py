@@ -63,3 +63,4 @@ def test_a_job_that_did_not_end_when_it_was_asked_to_was_killed(
     grace_s: float, pids: list[int], told: str | None
 ) -> None:
     assert forced(grace_s, "SIGINT", pids) == told
+    assert forced(grace_s, "SIGKILL", pids) is None
