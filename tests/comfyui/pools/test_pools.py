@@ -16,7 +16,6 @@ from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli.session import caller
 from mcp_background_job.core.comfyui.batch import BatchStatus
 from mcp_background_job.jobs.manager import JobManager
-from tests.comfyui.batches.batch_support import quick
 from tests.comfyui.pools.pool_support import opened, pool, soon
 from tests.comfyui_simulator.nodes import graphs
 
@@ -26,12 +25,14 @@ pytestmark = [pytest.mark.real_process, pytest.mark.requirement("comfyui.pool")]
 async def test_all_members_work_on_a_batch_and_each_prompt_runs_once(
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
+    gate = tmp_path / "gate"
     async with pool(tmp_path, state_dir, manager, 3) as home:
-        batch_id = await home.create(quick(0.2), 12)
+        with opened(gate):
+            batch_id = await home.create(graphs.gated(gate), 12)
+            await soon(lambda: all(place.ledger.total("began") == 1 for place in home.places), "all are busy")
         view = await home.over(batch_id)
         assert (view.status, view.counts.succeeded) == (BatchStatus.SUCCEEDED, 12)
         assert sorted(home.events("began").values()) == [1] * 12
-        assert all(place.ledger.total("began") >= 2 for place in home.places)
 
         urls = {place.simulator.url for place in home.places}
         opened_one = at_hand(home.comfyui)
