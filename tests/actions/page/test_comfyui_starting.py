@@ -21,7 +21,7 @@ URL = "http://127.0.0.1:8188"
 
 def _told(state: State | None) -> Report:
     job = Job(job_id="jstart", command="python main.py", cwd="/", state=state, created_at=0.0) if state else None
-    trouble = unreachable(URL, Trouble.REFUSED, "connection refused")
+    trouble = unreachable(URL, Trouble.REFUSED, "connection refused", is_near=True)
     return page_report.of_queue(Status(URL, trouble, job=job, crash="it crashed"), PausedQueue(is_paused=False), [])
 
 
