@@ -44,7 +44,7 @@ async def test_a_signal_reaches_the_server_behind_the_shell_and_stops_nothing(
     assert pid
     await printed(manager, job, f"reloaded {signal.SIGHUP.value}")
     liveness.assert_alive("server")
-    with pytest.raises(InvalidRequestError, match=r"no process of job .* handle SIGUSR2"):
+    with pytest.raises(InvalidRequestError, match=r"SIGUSR2 was not sent: no process of job .* handle it"):
         await manager.signal_handlers(job, signal.SIGUSR2)
     liveness.assert_alive("server")
     assert (await manager.find(job.job_id)).status == "running"
@@ -82,7 +82,7 @@ async def test_what_nobody_handles_is_not_sent_however_polite_it_is(manager: Job
     liveness.expect("server")
 
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGALRM):
-        with pytest.raises(InvalidRequestError, match=f"no process of job .* {number.name}, .* so it was not sent"):
+        with pytest.raises(InvalidRequestError, match=f"{number.name} was not sent: no process of job"):
             await manager.signal_handlers(job, number)
 
     assert await manager.signal_handlers(job, signal.SIGCHLD)
@@ -101,7 +101,7 @@ async def test_a_shell_that_asks_for_a_signal_in_order_to_end_does_not_handle_it
     job = (await manager.start(StartRequest(command=command, shell=(shell,)))).job  # noqa: S604  it names a shell
     liveness.expect("server")
 
-    with pytest.raises(InvalidRequestError, match="so it was not sent"):
+    with pytest.raises(InvalidRequestError, match="was not sent: no process"):
         await manager.signal_handlers(job, signal.SIGHUP)
 
     liveness.assert_alive("server")
