@@ -51,7 +51,7 @@ def measure_comfyui_restart(plan: Plan) -> list[Figure]:
     restarts: list[float] = []
     for _ in range(plan.count(5, 1)):
         began = time.perf_counter()
-        with Simulator.start() as simulator:
+        with Simulator.start(anew=True) as simulator:
             starts.append(time.perf_counter() - began)
             restarts.append(_on(plan, simulator, _restarted))
     extra = p50(restarts) - p50(starts)
