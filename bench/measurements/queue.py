@@ -90,7 +90,7 @@ def measure_batch_size(plan: Plan) -> list[Figure]:
 
 def _batch(server: ServerProcess, prompts: int) -> dict[str, Any]:
     seeds = {_SEED: list(range(prompts))}
-    return facts_of(server.call("comfyui_submit", workflow=graphs.output(), overrides=seeds, wait_s=0))
+    return facts_of(server.call("comfyui_submit", workflow=graphs.output(), overrides=seeds, expect=prompts, wait_s=0))
 
 
 def _await_end(server: ServerProcess, batch_id: str) -> None:

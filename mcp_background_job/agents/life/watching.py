@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import math
 import os
+import random
 import time
+from collections import Counter
 from typing import Any
 
 from mcp_background_job.agents.adapters.table import adapter_named
@@ -43,6 +45,10 @@ LOCK_PATIENCE_S = 2.0
 #: Look again after this time if bytes were seen that the log's index does not list yet.
 _SETTLE_S = 0.02
 
+#: A call for events lets some of them come in first, for so long per other call for events of that run: each answer
+#: costs the server some milliseconds, and is followed by the next call at once.
+_GATHER_PER_FOLLOWER_S = 0.02
+_LONGEST_GATHER_S = 1.0
 
 #: A glance at a run is valid for so long even if no sign has changed: the death of a runner changes none.
 _GLANCE_S = 5.0
@@ -62,6 +68,7 @@ class Watcher:
         self._attended: dict[str, asyncio.Task[None]] = {}
         self._visits: dict[str, asyncio.Task[Known]] = {}
         self._glances: dict[str, tuple[_Signs, float, Run]] = {}
+        self._followers: Counter[str] = Counter()
 
     async def close(self) -> None:
         """Stop attending to runs."""
@@ -106,13 +113,27 @@ class Watcher:
         if state.seq - after_seq >= limit:  # a caller with that much to read needs no newer events
             events = await self._page(record, after_seq, limit, state)
             return Polled(Run(record, state), events, events[-1]["seq"])
-        while True:
-            known = await self.visit(record)
-            events = await self._page(record, after_seq, limit, known.state)
-            left = deadline - time.monotonic()
-            if events or known.state.is_over or left <= 0:
-                return Polled(Run(record, known.state), events, events[-1]["seq"] if events else after_seq)
-            await self._news(record, known, left)
+        self._followers[record.run_id] += 1
+        try:
+            await self._gather(record, deadline)
+            while True:
+                known = await self.visit(record)
+                events = await self._page(record, after_seq, limit, known.state)
+                left = deadline - time.monotonic()
+                if events or known.state.is_over or left <= 0:
+                    return Polled(Run(record, known.state), events, events[-1]["seq"] if events else after_seq)
+                await self._news(record, known, left)
+        finally:
+            self._followers -= Counter([record.run_id])
+
+    async def _gather(self, record: RunRecord, deadline: float) -> None:
+        """Let events come in if others follow the run too.
+
+        Each follower pauses for a random time: answers to all of them in one moment would hold up other calls.
+        """
+        others = self._followers[record.run_id] - 1
+        gather_s = random.uniform(0, 2) * min(others * _GATHER_PER_FOLLOWER_S, _LONGEST_GATHER_S)  # noqa: S311
+        await asyncio.sleep(max(0.0, min(gather_s, deadline - time.monotonic())))
 
     async def until_settled(self, record: RunRecord, deadline: float) -> Run:
         """Return a run once it is over or asks something, or as it is at a moment of the monotonic clock."""
