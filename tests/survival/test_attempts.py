@@ -97,9 +97,10 @@ async def test_a_restart_changes_what_it_is_told_to_and_keeps_the_rest(manager: 
     await ended(manager, job)
 
     first = (await manager.restart(job.job_id, Changes(env={"B": "3"}))).job
+    await ended(manager, first)  # a job that still runs would be stopped by the next restart
     second = (await manager.restart(first.job_id, Changes(command="echo other-$A-$B", cwd=str(tmp_path)))).job
 
-    assert output_of(manager, (await ended(manager, first)).job_id) == b"1-3-/\n"
+    assert output_of(manager, first.job_id) == b"1-3-/\n"
     assert output_of(manager, (await ended(manager, second)).job_id) == b"other-1-3\n"
     assert (second.name, second.cwd) == ("echo", str(tmp_path))
 
