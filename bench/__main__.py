@@ -80,9 +80,8 @@ def main() -> int:
         for name in arguments.only or MEASUREMENTS:
             print(f"{time.monotonic() - began:5.0f} s  {name} …", file=sys.stderr, flush=True)
             measured = MEASUREMENTS[name](plan)
-            print(report.as_text(measured), file=sys.stderr, flush=True)  # the next one may fail
+            print(report.as_text(measured), flush=True)  # at once: the next one may fail
             figures += measured
-    print(report.as_text(figures))
     print(f"\n{'; '.join(f'{name}: {value}' for name, value in report.machine().items())}")
     print(f"took {time.monotonic() - began:.0f} s")
     if arguments.write:
