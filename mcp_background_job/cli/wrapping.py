@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
-
-#: Characters that take no cell: accents that are written over others, and marks that show nothing.
-_NO_CELL = ("Mn", "Me", "Cf")
 
 _WORDS = re.compile(r"(\s*)(\S+)")
 
 
 def cells(text: str) -> int:
     """Return how many cells of a terminal text takes."""
-    return len(text) if text.isascii() else sum(map(_cells_of, text))
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415  most text does without
 
-
-def _cells_of(character: str) -> int:
-    if unicodedata.category(character) in _NO_CELL:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return cell_len(text)
 
 
 def wrapped(text: str, width: int, indent: str = "") -> str:
@@ -55,7 +49,7 @@ def _parts(word: str, room: int) -> Sequence[str]:
         return [word]
     parts = [""]
     for character in word:
-        if _cells_of(character) > 1:
+        if cells(character) > 1:
             parts.append(character)
         else:
             parts[-1] += character

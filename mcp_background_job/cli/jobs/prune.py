@@ -11,6 +11,7 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Every, OptionalSeconds
 from mcp_background_job.cli.session import with_manager
 from mcp_background_job.config import load_settings
+from mcp_background_job.core.text import counted
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.jobs.manager import JobManager
@@ -53,13 +54,9 @@ async def _prune(manager: JobManager, older_than_s: float | None, *, as_json: bo
         terminal.as_json({"removed": removed})
     elif terminal.for_people():
         jobs = sum(map(is_job_id, removed))
-        runs_too = f", {_count(len(removed) - jobs, 'run')}" if jobs < len(removed) else ""
-        terminal.line(f"{_count(jobs, 'job')}{runs_too} removed")
+        runs_too = f", {counted(len(removed) - jobs, 'run')}" if jobs < len(removed) else ""
+        terminal.line(f"{counted(jobs, 'job')}{runs_too} removed")
     else:
         for removed_id in removed:
             terminal.line(removed_id)
     return exit_codes.OK
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -12,12 +12,8 @@ from mcp_background_job.cli.session import looks, with_manager
 from mcp_background_job.cli.tables import style_of
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.core.job import Job
-from mcp_background_job.core.text import duration, size
 from mcp_background_job.jobs.manager import JobManager
 
-_TIMES = ("created_at", "started_at", "ended_at", "last_output_at", "usage_at")
-_SIZES = ("memory_bytes", "peak_memory_bytes", "output_bytes", "dropped_bytes", "lost_bytes")
-_DURATIONS = ("duration_s", "cpu_s", "timeout_s")
 _LABEL_WIDTH = 18
 
 
@@ -70,14 +66,8 @@ def _write_styled(job: Job) -> None:
 
 
 def _text(name: str, value: Any) -> str:
-    if name in _TIMES:
-        return fields.moment(value)
-    if name in _SIZES:
-        return size(value)
-    if name in _DURATIONS:
-        return duration(value)
     if isinstance(value, list):
         return ", ".join(str(part) for part in cast("list[object]", value))
     if name == "command":
         return "\n".join(map(escaped, value.splitlines()))
-    return printable(value) if name == "reason" else str(value)
+    return printable(value) if name == "reason" else fields.value(name, value)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from mcp_background_job.agents.adapters.reading import objects
-from mcp_background_job.core.text import one_line
+from mcp_background_job.core.text import counted, one_line
 from mcp_background_job.core.values import frozen
 
 Style = Literal["", "dim", "bold", "red", "green", "yellow"]
@@ -83,7 +83,7 @@ def _command_over(data: dict[str, Any]) -> Iterator[Line]:
     code, output = data.get("exit_code"), str(data.get("output") or "").splitlines()
     failed = bool(code) or data.get("status") == "failed"
     how = f"exit {code}" if code is not None else str(data.get("status") or "over")
-    yield Line(f"  {how}, {len(output)} line{'' if len(output) == 1 else 's'}", "red" if failed else "dim")
+    yield Line(f"  {how}, {counted(len(output), 'line')}", "red" if failed else "dim")
     if failed:
         yield from (Line(f"  | {_short(line)}", "red") for line in output[-_OUTPUT_LINES:])
 

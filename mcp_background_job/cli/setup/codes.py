@@ -25,8 +25,10 @@ def codes(*command: str) -> int:
     """
     chosen = [_group_of(command[0])] if command else [*TABLES]
     for number, group in enumerate(chosen):
+        if number:
+            terminal.line("")
         if not command:
-            terminal.line(f"{chr(10) if number else ''}{_TITLES.get(group, group)}")
+            terminal.line(_TITLES.get(group, group))
         _write(TABLES[group])
     return exit_codes.OK
 

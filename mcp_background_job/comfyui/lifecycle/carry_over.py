@@ -12,7 +12,7 @@ from mcp_background_job.comfyui.prompts.submit import Submitter
 from mcp_background_job.comfyui.wire.answers import Accepted, Queue, Refused
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.core.comfyui.submission import End, Submission
-from mcp_background_job.core.text import duration, one_line
+from mcp_background_job.core.text import counted, duration, one_line
 from mcp_background_job.errors import UnreachableError, WouldLoseError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.batches import SqliteBatches
@@ -189,7 +189,7 @@ def _at_stake(luggage: Luggage, lost: list[Submission]) -> str:
     shown = [_of(entry) for entry in lost[:_MAX_TOLD]]
     more = [f"{len(lost) - _MAX_TOLD} more"] if len(lost) > _MAX_TOLD else []
     unseen = ["the rest of its queue, which was never seen"] if luggage.is_unseen else []
-    count = f"{len(lost)} prompt{'' if len(lost) == 1 else 's'} ({running} running, {len(lost) - running} waiting)"
+    count = f"{counted(len(lost), 'prompt')} ({running} running, {len(lost) - running} waiting)"
     return ", ".join([count, *shown, *more, *unseen])
 
 

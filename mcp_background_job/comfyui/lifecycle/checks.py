@@ -14,7 +14,7 @@ from mcp_background_job.comfyui.wire.answers import Queue
 from mcp_background_job.comfyui.wire.client import READ_S, Client
 from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.core.comfyui.submission import Submission
-from mcp_background_job.core.text import one_line
+from mcp_background_job.core.text import counted, one_line
 from mcp_background_job.errors import LifecycleError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.processes.listeners import listener_on
@@ -142,8 +142,7 @@ def check_idle(luggage: Luggage, action: Action) -> None:
 
 
 def _of_batches(kind: str, entries: tuple[Submission, ...], fate: str) -> str:
-    count = f"{len(entries)} prompt{'' if len(entries) == 1 else 's'}"
-    return f"{count} of {kind}{_listed(entries)} {fate}" if entries else ""
+    return f"{counted(len(entries), 'prompt')} of {kind}{_listed(entries)} {fate}" if entries else ""
 
 
 async def _looks_like_comfyui(portrait: Portrait) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from mcp_background_job.core.states import Outcome
-from mcp_background_job.core.text import end_of
+from mcp_background_job.core.text import counted, end_of
 from mcp_background_job.executors.slurm import states
 from mcp_background_job.jobdir.layout import JobDir
 
@@ -47,7 +47,7 @@ _OURS = "mcp-background-job: "
 def engine(native_id: str, node: str, gpus: int) -> str:
     """Return Slurm's id of a job, and where it runs."""
     where = f" on {node}" if node else ""
-    what = f", {gpus} GPU{'' if gpus == 1 else 's'}" if gpus else ""
+    what = f", {counted(gpus, 'GPU')}" if gpus else ""
     return f"Slurm {native_id}{where}{what}" if native_id else "Slurm"
 
 
