@@ -40,10 +40,11 @@ class Outcome(Word):
     LOST = "lost"  #: its runner is gone and left no exit record: how it ended is unknown
 
 
-#: Each state, and those that may follow it. A quick job may be seen to go from any state straight to ``exited``.
+#: Each state, and those that may follow it. A quick job may be seen to go from any state straight to ``exited``. A
+#: starter claims a job before it knows whether the job must queue: so ``queued`` may be seen after ``starting``.
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.STARTING, State.RUNNING, State.EXITED}),
-    State.STARTING: frozenset({State.RUNNING, State.EXITED}),
+    State.STARTING: frozenset({State.QUEUED, State.RUNNING, State.EXITED}),
     State.RUNNING: frozenset({State.EXITED}),
     State.EXITED: frozenset(),
 }

@@ -18,7 +18,7 @@ from mcp_background_job.errors import RegistryError
 from mcp_background_job.executors.local.place import LocalPlace
 from mcp_background_job.executors.names import FileNames
 from mcp_background_job.executors.places import Places
-from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir import claims, records
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Exit, Spec
@@ -151,6 +151,20 @@ async def test_a_mark_that_comes_before_its_record_is_looked_at_again(place: Dir
     place.start("jone")
 
     assert await listed(index) == ["jone"]
+
+
+async def test_a_job_that_was_claimed_before_it_had_to_queue_is_queued(place: Directory, make: Make) -> None:
+    index = make()
+    claim = claims.take(place.state, "jone")
+    assert claim
+    place.start("jone")
+    await index.sync()
+    assert [job.state for job in await index.page(ANY, limit=1, offset=0)] == [State.STARTING]
+
+    records.touch(place.state.queue_mark("jone"))
+    claim.release()
+    await index.sync()
+    assert [job.state for job in await index.page(ANY, limit=1, offset=0)] == [State.QUEUED]
 
 
 async def test_live_jobs_are_looked_at_again_only_when_something_changed(

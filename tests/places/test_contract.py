@@ -17,6 +17,9 @@ from mcp_background_job.jobdir.records import Spec, StopRequest
 from tests.patience import ASK_AGAIN_S, LOOK_AGAIN_S, PATIENCE_S, until
 from tests.places.conftest import SpecOf
 
+#: Bytes that are written within a millisecond may share one time.
+BYTES_OF_ONE_TIME_S = 0.001
+
 
 def seen(place: Place, spec: Spec) -> Observation:
     return place.look([spec.job_id])[spec.job_id]
@@ -61,6 +64,17 @@ async def logged(place: Place, spec: Spec, size: int) -> None:
     async with asyncio.timeout(PATIENCE_S), await place.connect(spec.job_id) as channel:
         while place.store.log_extent(spec.job_id)[1] < size:
             await channel.watch(place.store.log_extent(spec.job_id)[1], leader_exited=False)
+
+
+async def dated(place: Place, spec: Spec, offset: int) -> float:
+    """Wait until a byte has its time, and until what comes next has another; returns the time now."""
+
+    async def is_past() -> bool:
+        written_at = place.store.written_at(spec.job_id, offset)
+        return written_at is not None and time.time() - written_at > BYTES_OF_ONE_TIME_S
+
+    await until(is_past, f"byte {offset} has its time", pause_s=pause_s(place))
+    return time.time()
 
 
 async def over(place: Place, spec: Spec) -> Observation:
@@ -202,7 +216,7 @@ async def test_the_log_is_read_from_anywhere(place: Place, spec_of: SpecOf) -> N
     before = time.time()
     await told(place, spec, "say 0123456789\n")
     await logged(place, spec, 11)
-    between = time.time()
+    between = await dated(place, spec, 10)
     await told(place, spec, "say abc\n")
     await logged(place, spec, 15)
 

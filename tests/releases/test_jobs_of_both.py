@@ -42,6 +42,15 @@ def listed(server: ServerProcess, **choice: Any) -> dict[str, str]:
     return {row["job_id"]: row["status"] for row in ask(server, "list_jobs", **choice)["jobs"]}
 
 
+def listed_as_queued(*, ours: ServerProcess, theirs: ServerProcess) -> list[set[str]]:
+    """Return the jobs that each of two servers lists as queued.
+
+    Release 1.0.0 keeps house when it starts. If it meets a job then that is recorded and not yet queued, it lists it as
+    running until this release has looked, which is therefore asked first.
+    """
+    return [set(listed(server, status="queued")) for server in (ours, theirs)]
+
+
 def wait(server: ServerProcess, job_id: str, **arguments: Any) -> dict[str, Any]:
     return ask(server, "wait_for_job", job_id=job_id, wait_s=WAIT_S, **arguments)
 
@@ -126,7 +135,8 @@ def test_queued_jobs_of_both_run_in_turn_when_the_job_of_either_ends(
         start(server, f"echo {number} >> {order}") for number, server in enumerate([second, first, second, first])
     ]
     after = start(second, f"echo after >> {order}", after=[queued[-1]])
-    assert set(listed(first, status="queued")) == set(listed(second, status="queued")) == {*queued, after}
+    ours, theirs = (first, second) if one == "ours" else (second, first)
+    assert listed_as_queued(ours=ours, theirs=theirs) == [{*queued, after}] * 2
     first.close()
     second.close()
     flag.touch()
@@ -136,6 +146,21 @@ def test_queued_jobs_of_both_run_in_turn_when_the_job_of_either_ends(
     assert order.read_text().split() == ["0", "1", "2", "3", "after"]
     assert set(listed(looker).values()) == {"completed"}
     assert running in listed(looker)
+
+
+def test_a_job_that_release_1_has_recorded_and_is_about_to_queue_is_shown_as_queued_by_both(
+    serve: Serve, state_dir: str
+) -> None:
+    theirs, ours = serve("1.0.0", MCP_BG_MAX_JOBS="1"), serve("ours")
+    running, queued = start(theirs, "sleep 1000"), start(theirs, "echo never")
+    mark = Path(StateDir(state_dir).queue_mark(queued))
+    mark.unlink()  # as it was a moment before
+    assert set(listed(ours, status="queued")) == {queued}
+
+    mark.touch()
+    assert listed_as_queued(ours=ours, theirs=theirs) == [{queued}] * 2
+    for each in (queued, running):
+        ask(ours, "kill_job", job_id=each)
 
 
 @both_ways

@@ -107,12 +107,12 @@ class LocalPlace:
             pid = runners.find(self.store.job(job_id))
             return Observation(state=State.RUNNING, runner_pid=pid) if pid else None
         seen = self.store.observe(job_id)
-        # A job that nobody put in the queue is on its way to its runner, or will be when the queue is served next; so
-        # is a claimed job. A claim is released once a runner owns the job. But a process that serves the queue may set
-        # that job's mark again, late. So a job without a claim is looked at again, and then its runner shows.
+        # A job with neither a claim nor a place in the queue is one that release 1.0.0 is just recording, or whose
+        # recorder has died: it is queued too. A claim is released once a runner owns the job. But a process that serves
+        # the queue may set that job's mark again, late. So without a claim it is looked at again: its runner shows.
         if seen.state is not State.QUEUED:
             return seen
-        if self.store.is_claimed(job_id) or not self.store.is_queued(job_id):
+        if self.store.is_claimed(job_id):
             return dataclasses.replace(seen, state=State.STARTING)
         return self.store.observe(job_id)
 
