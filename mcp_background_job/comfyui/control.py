@@ -171,7 +171,7 @@ class ComfyUI:
             baselines=self._baselines,
             memory=memory,
             settings=settings,
-            lock_path=str(directory / f"lifecycle-{endpoint.job_id or endpoint.port}.lock"),
+            lock_path=str(directory / f"lifecycle-{endpoint.file_key}.lock"),
         )
         self.nodes = NodeServers(manager, self._pools, settings, pool=pool, named=named, reach=self._reach)
         self._be_job()

@@ -62,7 +62,7 @@ def heard(data: bytes) -> Heard:
 
 
 #: Is added to what a model reads at the end of its turn.
-_ADVICE = "What else you started is waited for by itself: end your turn when there is nothing more to do."
+_ADVICE = "The stop hook waits for the rest of what you started: end your turn when there is nothing more to do."
 
 
 def answer(client: HookClient, told: Sequence[str]) -> str:

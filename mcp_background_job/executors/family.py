@@ -43,7 +43,7 @@ class Family:
             raise TooManyDescendantsError(
                 f"not started: it would be {len(living)} levels below {self._label(living[-1])}, and {spec.max_depth} "
                 f"is the limit (MCP_BG_MAX_DEPTH): {self._chain(living)} > this one. Do the work here, or leave it to "
-                "whoever started you"
+                "the agent or person that started you"
             )
         count = sum(len(ancestry.open_descendants(state, living[-1])) for state in self._states)
         if count > spec.max_descendants:

@@ -95,7 +95,7 @@ def _check_nickname(name: str) -> None:
     if len(name) > MAX_NICKNAME:
         raise InvalidRequestError(f"nickname has {len(name):,} characters; at most {MAX_NICKNAME}")
     if name == PARENT:
-        raise InvalidRequestError(f"nickname {PARENT!r} means whoever has started an agent; give another one")
+        raise InvalidRequestError(f"agents call whoever started them {PARENT!r}: give another nickname")
 
 
 def text_of(request: SpawnRequest) -> str:

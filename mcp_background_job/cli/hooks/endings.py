@@ -66,6 +66,8 @@ async def _lately(manager: JobManager, project: str | None, limit: int) -> int:
     async with others(manager, load_settings()) as found:
         told = (await found.look(runs.values())).items
     items |= {job_id: item for job_id, run in runs.items() if (item := told.get(run))}
+    if not items:
+        terminal.say("no job or run has ended here" if project else "no job or run has ended")
     for item in sorted(items.values(), key=lambda item: item.at or 0.0):
         terminal.paragraph(sentence(item), indent="  ")
     return exit_codes.OK

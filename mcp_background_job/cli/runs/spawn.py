@@ -45,6 +45,7 @@ def spawn(
     schema: str | None = None,
     resume: str | None = None,
     metadata: str | None = None,
+    agent_url: str | None = None,
     full_access: bool = False,
     timeout: OptionalSeconds = None,
     idle_timeout: OptionalSeconds = None,
@@ -66,6 +67,7 @@ def spawn(
         schema: JSON Schema for its answer, or @FILE that holds one.
         resume: Id of the session to go on with.
         metadata: A JSON object that is kept with the run.
+        agent_url: For remote_a2a: the URL of the agent.
         full_access: Let it do everything without asking.
         timeout: Stop it after this long, in seconds or as 5m.
         idle_timeout: Stop it when it has said nothing for this long.
@@ -75,6 +77,7 @@ def spawn(
     """
     config: dict[str, Any] = {"command": list(command)} if command else {}
     config |= {"model": model} if model else {}
+    config |= {"agent_url": agent_url} if agent_url else {}
     config |= {"full_access": True} if full_access else {}
     _check(backend, config)
     request = Spawn(
@@ -105,6 +108,8 @@ def _check(backend: Backend, config: Mapping[str, Any]) -> None:
     heeded = adapter_named(backend).config_keys
     if "command" in heeded and "command" not in config:
         raise InvalidRequestError(f"{backend} needs a COMMAND behind the task: runs spawn {backend} PROMPT -- COMMAND")
+    if "agent_url" in heeded and "agent_url" not in config:
+        raise InvalidRequestError(f"{backend} needs --agent-url, the URL of the agent")
     unheeded = [key for key in config if key not in heeded]
     if "command" in unheeded:
         words = " ".join(config["command"])

@@ -175,7 +175,9 @@ class NodeLifecycle(Lifecycle):
         began = time.monotonic()
         spec = (await self._manager.details(self._job_id)).spec
         if spec is None or not spec.on:
-            raise LifecycleError(f"nothing says where job {self._job_id} ran: start another with start_comfyui(on=...)")
+            raise LifecycleError(
+                f"job {self._job_id} has no record of where it ran: start another ComfyUI with start_comfyui(on=...)"
+            )
         async with self.alone("restart"):
             luggage = await self._end(client, "restart_comfyui", "restart", force=force, requeue=requeue, agreed=agreed)
             outcome = await self._servers.start(

@@ -83,7 +83,7 @@ def _alerts(known: Report, *, is_starting: bool) -> list[str]:
     unknown: list[str] = []
     if not known["reachable"] and not is_starting:
         open_ones = f"Without an end when it last answered: {len(known.get('unfinished_prompts', []))}."
-        unknown = [known["detail"], f"What it runs is unknown, which does not mean that nothing does. {open_ones}"]
+        unknown = [known["detail"], f"It may be running prompts that cannot be seen. {open_ones}"]
     return [*unknown, *filter(None, [known.get("crash")]), *known.get("warnings", [])]
 
 

@@ -48,6 +48,11 @@ class Endpoint:
         return self.is_local or bool(self.job_id)
 
     @property
+    def file_key(self) -> str:
+        """Names files about this server: its port if it is on this machine, as in release 1.0.0."""
+        return self.job_id or (str(self.port) if self.is_local else f"{self.host}-{self.port}")
+
+    @property
     def websocket_url(self) -> str:
         """The URL of its websocket, without the client's id."""
         return f"ws{self.address.removeprefix('http')}/ws"

@@ -56,7 +56,7 @@ class Fetching:
         try:
             return base64.b64decode(answer["data"]), int(answer["size"])
         except (LookupError, ValueError, TypeError) as error:
-            raise NoRunnerError(f"what listens on {self._where} does not answer as a runner does") from error
+            raise NoRunnerError(f"another program than a runner answers on {self._where}") from error
 
     def _prove(self, where: Address) -> None:
         ours = nonce()

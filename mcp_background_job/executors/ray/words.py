@@ -16,7 +16,7 @@ def engine(submission_id: str, node: str, gpus: float) -> str:
 def note(word: str | None, reason: str, noted: Noted, *, is_withdrawn: bool) -> str:
     """Return why a job has not begun."""
     if is_withdrawn:
-        return "it was withdrawn, which Ray has not confirmed"
+        return "it was withdrawn, and Ray has not confirmed that yet"
     if not noted.asked_at:
         return "it is submitted to Ray when its turn comes"
     if not noted.is_confirmed:

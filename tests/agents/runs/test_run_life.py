@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import stat
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,26 @@ async def test_a_poll_waits_for_the_next_event_and_no_longer(runs: RunManager, a
 
 
 @pytest.mark.requirement("runs.same_events")
+async def test_many_followers_of_one_run_get_every_event_in_far_fewer_answers(runs: RunManager, agents: Agents) -> None:
+    number, answers = 40, Counter[int]()
+    run = await runs.spawn(agents.command("sh", "-c", f"for i in $(seq {number}); do echo $i; sleep 0.05; done"))
+
+    async def follow(follower: int) -> list[int]:
+        seqs: list[int] = []
+        while True:
+            polled = await runs.poll(of(run), after_seq=seqs[-1] if seqs else 0, wait_s=PATIENCE_S)
+            answers[follower] += 1
+            seqs += [event["seq"] for event in polled.events]
+            if polled.run.state.is_over and polled.run.state.seq == seqs[-1]:
+                return seqs
+
+    followed = await asyncio.gather(*map(follow, range(30)))
+
+    assert followed == [list(range(1, len(followed[0]) + 1))] * 30
+    assert len(followed[0]) > number
+    assert max(answers.values()) < number / 2
+
+
 async def test_every_server_gives_the_same_events(runs: RunManager, agents: Agents, state_dir: str) -> None:
     body = "begin()\nfor number in range(300):\n    text(str(number))\nfinish()\n"
     run = await runs.spawn(agents.codex(body))
@@ -255,7 +276,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "no time": ({"timeout_s": 0}, "timeout_s=0"),
     "no silence": ({"idle_timeout_s": -1}, "idle_timeout_s=-1"),
     "long name": ({"nickname": "n" * 201}, "nickname has 201 characters; at most 200"),
-    "a word as a name": ({"nickname": "parent"}, "means whoever has started an agent"),
+    "a word as a name": ({"nickname": "parent"}, "give another nickname"),
     "no profile": ({"profile": "gone"}, "gone does not exist"),
 }
 

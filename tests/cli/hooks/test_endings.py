@@ -19,7 +19,9 @@ def test_what_ended_lately_is_printed_and_counts_as_told_to_nobody(cli: CommandL
         (line,) = cli.ok("endings", "--all-projects").splitlines()
         assert line.startswith(f"job {job_id} `fit` failed, exit 5, ")
         assert line.endswith(" ago")
-    assert cli.ok("endings", "--project", "another") == ""
+    nothing = cli("endings", "--project", "another")
+    assert (nothing.returncode, nothing.stdout) == (0, b"")
+    assert b"no job or run has ended here" in nothing.stderr
 
 
 def test_follow_prints_ends_as_they_come_until_nobody_reads(cli: CommandLine) -> None:

@@ -86,7 +86,9 @@ def test_ctrl_c_leaves_a_run_that_is_followed_alone(cli: CommandLine, liveness: 
 
     follower.send_signal(signal.SIGINT)
 
-    assert end_of(follower)[0] == 130
+    code, _, said = end_of(follower)
+    assert code == 130
+    assert f"run {run_id} goes on; mcp-background-job runs watch {run_id}" in said.decode()
     liveness.assert_alive("agent", "tool")
     cli.ok("runs", "cancel", run_id)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.comfyui.prompts.graphs.workflow import Drawn, Workflow
-from mcp_background_job.comfyui.wire.endpoint import endpoint_of
+from mcp_background_job.comfyui.wire.endpoint import endpoint_of, endpoint_of_job
 from mcp_background_job.errors import ConfigError, WorkflowError
 from tests.comfyui.workflows import made_files
 from tests.comfyui_simulator.nodes import graphs
@@ -182,6 +182,13 @@ def test_a_url_is_read_as_people_write_it(url: str) -> None:
 
 def test_without_a_url_host_and_port_are_used() -> None:
     assert endpoint_of(None, "127.0.0.1", 8188).url == "http://127.0.0.1:8188"
+
+
+def test_files_about_two_servers_on_one_port_have_two_names() -> None:
+    urls = ("http://127.0.0.1:8188", "http://a.example:8188", "http://b.example:8188", "http://a.example:8189")
+    keys = [endpoint_of(url, "unused", 1).file_key for url in urls]
+    assert keys[0] == "8188"
+    assert len({*keys, endpoint_of_job("j8188", 8188).file_key}) == len(urls) + 1
     assert endpoint_of("", "::1", 8188).url == "http://[::1]:8188"
 
 
