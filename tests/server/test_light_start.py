@@ -19,6 +19,15 @@ manager.close()
 print(*sys.modules)
 """
 
+#: A whole server, whose client has gone before it serves.
+_SERVED = """
+import gc
+from mcp_background_job.cli.serving.stdio import serve
+searches = gc.get_stats()[2]["collections"]
+serve()
+print(gc.isenabled(), gc.get_freeze_count(), gc.get_stats()[2]["collections"] - searches)
+"""
+
 _NOT_YET = ("mcp_background_job.web", "mcp_background_job.actions.page", "mcp_background_job.cli", "textual")
 
 
@@ -31,3 +40,20 @@ def test_what_only_a_page_needs_is_not_loaded_with_a_server(state_dir: str) -> N
 
     assert "mcp_background_job.server.serve" in loaded
     assert [name for name in loaded if name.startswith(_NOT_YET)] == []
+
+
+def test_what_is_loaded_before_a_server_serves_is_never_searched_for_garbage(state_dir: str) -> None:
+    assert state_dir
+    done = subprocess.run(
+        [sys.executable, "-c", _SERVED],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+    )
+    is_searching, kept, full_searches = done.stdout.split()
+
+    assert is_searching == "True"
+    assert int(kept) > 100_000
+    assert int(full_searches) == 0

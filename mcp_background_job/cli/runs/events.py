@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli.arguments import AsJson, Count, Follow, OptionalLimit, OptionalSeconds
 from mcp_background_job.cli.runs.exit_codes import of_run
-from mcp_background_job.cli.runs.following import write_events
+from mcp_background_job.cli.runs.following import left_running, write_events
 from mcp_background_job.cli.runs.session import RunId, reference_of, with_runs
 
 
@@ -31,9 +31,11 @@ def events(
     """
 
     async def print_them(runs: RunManager) -> int:
-        found = await write_events(
-            runs, reference_of(run), after_seq=after, follow=follow, as_json=as_json, limit=limit, timeout_s=timeout
-        )
+        meant = reference_of(run)
+        with left_running(meant):
+            found = await write_events(
+                runs, meant, after_seq=after, follow=follow, as_json=as_json, limit=limit, timeout_s=timeout
+            )
         return of_run(found.state.status)
 
     return with_runs(print_them)

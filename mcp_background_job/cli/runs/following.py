@@ -19,13 +19,14 @@ from mcp_background_job.cli.wording import PROGRAM
 
 
 @contextlib.contextmanager
-def left_running(run_id: str) -> Generator[None]:
-    """Say at Ctrl-C, which ends nothing but the looks, that the run goes on."""
+def left_running(reference: Reference) -> Generator[None]:
+    """Say at Ctrl-C, which ends nothing but the looks, that a run goes on."""
     try:
         yield
     except asyncio.CancelledError:
+        run = reference.run_id or reference.agent_name
         terminal.say_interrupted(
-            f"run {run_id} goes on; {PROGRAM} runs watch {run_id} watches it, {PROGRAM} runs cancel {run_id} stops it"
+            f"run {run} goes on; {PROGRAM} runs watch {run} watches it, {PROGRAM} runs cancel {run} stops it"
         )
         raise
 
@@ -53,22 +54,19 @@ async def write_events(
     """
     until = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
     left = math.inf if limit is None else limit
-    run_id = (await runs.get(reference)).record.run_id  # what is the newest run of its agent may change meanwhile
-    with left_running(run_id):
-        while True:
-            wait_s = min(MAX_WAIT_S, max(0.0, until - time.monotonic())) if follow else 0.0
-            polled = await runs.poll(
-                Reference(run_id), after_seq=after_seq, limit=int(min(MAX_EVENTS, left)), wait_s=wait_s
-            )
-            for event in report.of_poll(polled)["events"]:
-                if as_json:
-                    terminal.as_json(event)
-                else:
-                    views.event(event)
-            terminal.flush()
-            after_seq = polled.next_after_seq
-            left -= len(polled.events)
-            is_all = polled.run.state.seq <= after_seq
-            is_enough = not follow or polled.run.state.is_over or time.monotonic() >= until
-            if left <= 0 or (is_all and is_enough):
-                return polled.run
+    while True:
+        wait_s = min(MAX_WAIT_S, max(0.0, until - time.monotonic())) if follow else 0.0
+        polled = await runs.poll(reference, after_seq=after_seq, limit=int(min(MAX_EVENTS, left)), wait_s=wait_s)
+        reference = Reference(polled.run.record.run_id)  # what is the newest run of its agent may change meanwhile
+        for event in report.of_poll(polled)["events"]:
+            if as_json:
+                terminal.as_json(event)
+            else:
+                views.event(event)
+        terminal.flush()
+        after_seq = polled.next_after_seq
+        left -= len(polled.events)
+        is_all = polled.run.state.seq <= after_seq
+        is_enough = not follow or polled.run.state.is_over or time.monotonic() >= until
+        if left <= 0 or (is_all and is_enough):
+            return polled.run

@@ -18,7 +18,7 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Follow, OptionalSeconds, json_object
 from mcp_background_job.cli.parameter import Parameter, named
 from mcp_background_job.cli.runs.exit_codes import of_run
-from mcp_background_job.cli.runs.following import write_events
+from mcp_background_job.cli.runs.following import left_running, write_events
 from mcp_background_job.cli.runs.session import with_runs
 from mcp_background_job.cli.session import caller
 from mcp_background_job.core.run import Backend, Role
@@ -108,8 +108,6 @@ def _check(backend: Backend, config: Mapping[str, Any]) -> None:
     heeded = adapter_named(backend).config_keys
     if "command" in heeded and "command" not in config:
         raise InvalidRequestError(f"{backend} needs a COMMAND behind the task: runs spawn {backend} PROMPT -- COMMAND")
-    if "agent_url" in heeded and "agent_url" not in config:
-        raise InvalidRequestError(f"{backend} needs --agent-url, the URL of the agent")
     unheeded = [key for key in config if key not in heeded]
     if "command" in unheeded:
         words = " ".join(config["command"])
@@ -119,6 +117,8 @@ def _check(backend: Backend, config: Mapping[str, Any]) -> None:
         )
     if unheeded:
         raise InvalidRequestError(f"{backend} takes no --{unheeded[0].replace('_', '-')}: leave it out")
+    if "agent_url" in heeded and "agent_url" not in config:
+        raise InvalidRequestError(f"{backend} needs --agent-url, the URL of the agent")
 
 
 async def _spawn(runs: RunManager, request: Spawn, *, follow: bool, as_json: bool) -> int:
@@ -130,5 +130,6 @@ async def _spawn(runs: RunManager, request: Spawn, *, follow: bool, as_json: boo
             terminal.line(spawned["run_id"])
         return exit_codes.OK
     reference = Reference(spawned["run_id"])
-    ended = await write_events(runs, reference, after_seq=0, follow=True, as_json=as_json)
+    with left_running(reference):
+        ended = await write_events(runs, reference, after_seq=0, follow=True, as_json=as_json)
     return of_run(ended.state.status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli.runs.exit_codes import of_run
+from mcp_background_job.cli.runs.following import left_running
 from mcp_background_job.cli.runs.session import RunId, reference_of, with_runs
 from mcp_background_job.cli.runs.watching import watch as watch_run
 from mcp_background_job.cli.session import caller
@@ -20,7 +21,9 @@ def watch(run: RunId, /) -> int:
     """
 
     async def watch_it(runs: RunManager) -> int:
-        found = await watch_run(runs, reference_of(run), caller().client)
+        meant = reference_of(run)
+        with left_running(meant):
+            found = await watch_run(runs, meant, caller().client)
         return of_run(found.state.status)
 
     return with_runs(watch_it)

@@ -12,7 +12,6 @@ from mcp_background_job.agents.life.results import Polled, Run
 from mcp_background_job.agents.life.watching import MAX_WAIT_S
 from mcp_background_job.agents.runs import MAX_EVENTS, RunManager
 from mcp_background_job.cli import terminal
-from mcp_background_job.cli.runs.following import left_running
 from mcp_background_job.cli.runs.transcript import Line, Style, answer_to, lines_of
 from mcp_background_job.cli.runs.whole import whole
 from mcp_background_job.core.output.harmless import shown
@@ -49,14 +48,10 @@ async def watch(runs: RunManager, reference: Reference, client: str) -> Run:
         reference: which run.
         client: who answers.
     """
-    polled = await runs.poll(reference, after_seq=0, limit=MAX_EVENTS, wait_s=0.0)
-    run_id = polled.run.record.run_id  # what is the newest run of its agent may change meanwhile
-    with left_running(run_id):
-        return await _watched(runs, Reference(run_id), polled, client)
-
-
-async def _watched(runs: RunManager, reference: Reference, polled: Polled, client: str) -> Run:
     screen = Screen()
+    after_seq = 0
+    polled = await runs.poll(reference, after_seq=0, limit=MAX_EVENTS, wait_s=0.0)
+    reference = Reference(polled.run.record.run_id)  # what is the newest run of its agent may change meanwhile
     while True:
         for event in polled.events:
             for line in lines_of(await whole(runs, polled.run.record.run_id, event)):

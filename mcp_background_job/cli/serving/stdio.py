@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from typing import NoReturn
@@ -40,6 +41,7 @@ def serve(*, read_only: bool = False) -> None:
     settings = load_settings()  # before the second that the next import takes: a bad setting is told at once
     if sys.stdin.isatty():
         terminal.say("serving MCP over stdio, for a client that speaks it; Ctrl-C ends this, --help shows the commands")
+    gc.disable()  # until it serves
     from mcp_background_job.server.serve import serve_stdio  # noqa: PLC0415  only a server needs it
 
     # The thread that reads stdin cannot be interrupted, and Python's own handling of Ctrl-C would wait for it. There

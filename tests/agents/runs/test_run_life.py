@@ -154,7 +154,7 @@ async def test_many_followers_of_one_run_get_every_event_in_far_fewer_answers(ru
     async def follow(follower: int) -> list[int]:
         seqs: list[int] = []
         while True:
-            polled = await runs.poll(of(run), after_seq=seqs[-1] if seqs else 0, wait_s=PATIENCE_S)
+            polled = await runs.poll(of(run), after_seq=seqs[-1] if seqs else 0, wait_s=POLL_S)
             answers[follower] += 1
             seqs += [event["seq"] for event in polled.events]
             if polled.run.state.is_over and polled.run.state.seq == seqs[-1]:

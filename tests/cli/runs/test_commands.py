@@ -119,6 +119,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(cli: CommandLine, tmp_path: P
         (("spawn", "codex", "--modle", "y", "x"), 2, b"Unknown option: --modle. Do you mean --model?"),
         (("spawn", "remote_a2a", "x", "--model", "y"), 2, b"remote_a2a takes no --model"),
         (("spawn", "remote_a2a", "x", "--full-access"), 2, b"remote_a2a takes no --full-access"),
+        (("spawn", "remote_a2a", "x"), 2, b"remote_a2a needs --agent-url"),
         (("continue", "rnope", "--dta", "{}"), 2, b"Unknown option: --dta. Do you mean --data?"),
         (("continue", "rnope", "--dta"), 2, b"Unknown option: --dta. Do you mean --data?"),
         (("send", "bob", "--form", "me"), 2, b"Unknown option: --form. Do you mean --from?"),
