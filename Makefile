@@ -163,8 +163,8 @@ coverage: $(READY)  ## with branches, processes that the tests start included
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --show-missing
 
-bench: $(READY)  ## measure against the bars, and write docs/explanation/benchmarks.md
-	$(BIN)/python -m bench --write $(if $(PEER),--peer "$(PEER)")
+bench: $(WEB)  ## measure against the bars, and write docs/explanation/benchmarks.md: half an hour
+	PYTHONPATH=$(WEB) $(BIN)/python -m bench --write $(if $(PEER),--peer "$(PEER)")
 
 docs-tables: $(READY)  ## write the tables of docs/ that follow from the code anew
 	$(BIN)/python -m tests.docs.tables

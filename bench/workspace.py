@@ -32,8 +32,9 @@ _ROOT = str(Path(__file__).parent.parent)
 #: A variable that every process has which a server under measurement starts: it serves to find and count them.
 _MARK = "BENCH_MARK"
 
-#: If a runner is told to end, it stops its job first, which takes at most the job's grace period.
-_RUNNER_END_S = 20.0
+#: If a runner is told to end, it stops its job first, which takes at most the job's grace period; and it looks at every
+#: process of the machine, which takes a thousand runners minutes.
+_RUNNER_END_S = 300.0
 
 _LOOK_AGAIN_S = 0.005
 

@@ -71,7 +71,7 @@ def _opened(browser: Any, server: PageServer, place: str, selector: str, count: 
 @contextlib.contextmanager
 def _browser() -> Generator[Any]:
     playwright = import_module("playwright.sync_api")
-    path = shutil.which("chromium")
+    path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         try:

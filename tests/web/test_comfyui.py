@@ -208,7 +208,7 @@ def test_what_a_session_has_made_is_shown_alone_and_saved(
     made = view.get_by_role("region", name="Results")
     made.get_by_role("link", name="a cat").wait_for()
     assert made.get_by_role("button", name="Save all on the server").is_hidden()
-    made.get_by_label("Session").select_option("session dogs: 1 prompt, in /project")
+    made.get_by_label("Session").select_option("session dogs, prompts: 1, in /project")
     made.get_by_role("link", name="a cat").wait_for(state="detached")
     answer(view, made.get_by_role("button", name="Save all on the server"), "Save all on the server")
     assert said(view, "New files in ")

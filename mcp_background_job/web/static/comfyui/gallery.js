@@ -23,7 +23,7 @@ export function gallery() {
   const status = h("select", { id: "status", onchange: chosen("status") }, h("option", { value: "" }, "all"),
     STATUSES.map((one) => h("option", { value: one }, plain(one))));
   const batch = h("p");
-  const save = asks("Save all on the server", { question: "Download all of these to the directory for outputs, on the machine of the server?" },
+  const save = asks("Save all on the server", { question: "Download all of these to the server's output directory?" },
     () => saved(filters.batch ? { batch: filters.batch } : { session: filters.session }));
   const detail = h("p", { class: "muted" });
   const cards = h("ul", { class: "cards" });
@@ -59,7 +59,7 @@ function choose(select, sessions, chosen) {
   const known = JSON.stringify(sessions);
   if (select.known !== known) {
     const options = sessions.map(({ session_id: id, name, prompts, current, directory }) =>
-      h("option", { value: id }, `session ${name}: ${prompts} prompt${prompts === 1 ? "" : "s"}${current ? ", current" : directory ? `, in ${directory}` : ""}`));
+      h("option", { value: id }, `session ${name}, prompts: ${prompts}${current ? ", current" : directory ? `, in ${directory}` : ""}`));
     select.replaceChildren(h("option", { value: "" }, "all"), ...options);
     select.known = known;
   }

@@ -6,10 +6,10 @@ import { asks, badge } from "../shared/words.js";
 import { titled } from "./words.js";
 
 const WEDGES = {
-  busy_step: "The interrupt did not stop the step, which works, or waits for something that may still come. It may end by itself.",
+  busy_step: "The interrupt did not stop the step: it works, or waits for what may still come. It may end by itself.",
   idle_hang: "The step waits for a lock that nothing will release: it will not end.",
   worker_dead: "The thread that runs prompts is dead: nothing will ever run there again.",
-  http_dead: "Requests are not answered: its interpreter is held, or the process is stopped.",
+  http_dead: "No request is answered: its interpreter is held, or it is stopped.",
 };
 
 // Shows why a prompt cannot be stopped.

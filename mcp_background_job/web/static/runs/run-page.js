@@ -37,7 +37,7 @@ class RunPage extends HTMLElement {
     this.head = h("h1", {}, id);
     this.since = h("span", { class: "muted" });
     this.note = h("p", { class: "note", role: "status" });
-    this.cancel = asks("Cancel", { question: `Cancel run ${id}, and end every process that it started?`, verb: "Cancel the run" },
+    this.cancel = asks("Cancel", { question: `Cancel run ${id} and all that it started?`, verb: "Cancel the run" },
       async () => this.cancelled(await call("cancel_run", { run_id: id })));
     this.cancel.hidden = true;
     this.task = h("div", { class: "told words" });
