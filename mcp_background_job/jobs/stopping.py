@@ -65,7 +65,9 @@ class Stopper:
                 pids=cancelled.survivors,
             )
         if not cancelled.is_certain:
-            raise SurvivorsError(f"it is not certain that job {job.label} is dead: {cancelled.why}")
+            raise SurvivorsError(
+                f"it is not certain that job {job.label} is dead: {cancelled.why}; kill it again, which looks once more"
+            )
         try:
             now, seen = await self._looker.look(job)
         except UnknownJobError:  # with its directory, its end has gone unrecorded

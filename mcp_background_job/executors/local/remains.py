@@ -7,13 +7,14 @@ import signal
 import time
 
 from mcp_background_job.core.ladder import KILL_PATIENCE_S
-from mcp_background_job.errors import RunnerSilentError
+from mcp_background_job.errors import CorruptRecordError, RunnerSilentError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.base import Cancelled
 from mcp_background_job.executors.local.store import LocalStore
 from mcp_background_job.executors.local.sweeping import Sweeping
 from mcp_background_job.jobdir.records import Exit
 from mcp_background_job.kernel import tree
+from mcp_background_job.kernel.hunt import Hunt, can_look
 from mcp_background_job.kernel.survivors import explained, living
 
 #: Seconds for a sweep: the sweeper's grace period, SIGKILL's patience if something survives, and some more.
@@ -46,7 +47,31 @@ def _cleared_away(store: LocalStore, job_id: str) -> Cancelled:
     left = record is not None and bool(living(record.survivors))
     if record and left:
         _kill(record.survivors)
+    if record and not record.is_certain and (found := _hunted_down(store, job_id)) is not None:
+        return Cancelled(was_live=found)
     return _outcome(record, was_live=left)
+
+
+def _hunted_down(store: LocalStore, job_id: str) -> bool | None:
+    """Look again for processes that a sweep was not certain to have ended, and end them.
+
+    Returns whether there were any, ``None`` if it is still not certain that none is left.
+    """
+    try:
+        spec = store.spec(job_id)
+    except CorruptRecordError:
+        return None
+    # As in a sweep: a copy of a job's directory must not end the original's processes.
+    if spec is None or not store.job(job_id).is_named_in(spec.cookie) or not can_look():
+        return None
+    hunt, deadline = Hunt(spec.cookie), time.monotonic() + KILL_PATIENCE_S
+    while not hunt.is_over:
+        targets = hunt.look(kill=True)
+        if (remaining := deadline - time.monotonic()) <= 0:
+            return None
+        if targets:
+            tree.wait_for_any([target.pid for target in targets], remaining)
+    return bool(hunt.met)
 
 
 def _outcome(record: Exit | None, *, was_live: bool) -> Cancelled:
