@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import os
 import select
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 #: All toolsets: without the setting, a server offers those that suit the machine. Release 1.0.0 has no word for all.
 ALL_TOOLSETS = "jobs,comfyui,runs"
+
+#: prctl(2), <linux/prctl.h>.
+_PR_GET_CHILD_SUBREAPER = 37
 
 # The time of one example depends more on the machine's load than on the code.
 _USUAL = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -304,6 +308,13 @@ def _holds(pid: int, directory: str) -> bool:
     return False
 
 
+def is_subreaper() -> bool:
+    """Tell whether this process inherits the orphans among its descendants."""
+    answer = ctypes.c_int()
+    assert ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0) == 0
+    return bool(answer.value)
+
+
 def wait_for_end_of(processes: dict[int, str]) -> dict[int, str]:
     """Wait for processes that are about to end; returns those that have not ended."""
     deadline = time.monotonic() + PATIENCE_S / 2
@@ -344,6 +355,8 @@ def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]
                 os.kill(pid, 9)
         files = [str(path) for place in Path(directory).iterdir() for path in place.iterdir()]
         assert (files, processes) == ([], {}), "tests left this behind; the processes have been killed"
+        # Orphans of all later tests would become its children, and stay in the process table, since it waits for none.
+        assert not is_subreaper(), "a test made its own process a subreaper"
 
 
 @pytest.fixture
