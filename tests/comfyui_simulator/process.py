@@ -34,6 +34,10 @@ class DidNotStartError(Exception):
     """The simulator ended or took too long before its port was bound."""
 
 
+class PortTakenError(DidNotStartError):
+    """Another program listens on the simulator's port."""
+
+
 class Simulator:
     """One simulator process, which leads a session of its own."""
 
@@ -77,7 +81,12 @@ class Simulator:
         simulator = cls._spawn(command, port, folder, dict(os.environ if env is None else env), cwd or ROOT, pty=pty)
         simulator._temporary = temporary
         if wait:
-            simulator.wait_until_bound()
+            try:
+                simulator.wait_until_bound()
+            except PortTakenError:  # between the choice and the bind, as by another run of the tests
+                if "--port" in flags:
+                    raise
+                return cls.start(*flags, directory=directory, env=env, cwd=cwd, pty=pty, anew=anew)
         return simulator
 
     @classmethod
@@ -135,7 +144,8 @@ class Simulator:
                 code = self.wait()
                 log = self.log()
                 self.stop()
-                raise DidNotStartError(f"exited with {code} before its port was bound:\n{log}")
+                error = PortTakenError if f"Port {self.port} is already in use" in log else DidNotStartError
+                raise error(f"exited with {code} before its port was bound:\n{log}")
             line += read
         self.port = int(line)
 

@@ -139,14 +139,16 @@ async def test_progress_is_reported_while_a_cancel_waits(connect: Connect) -> No
     assert heard == ["cancelling, 5 s"]
 
 
-async def test_a_cancel_that_waits_holds_up_no_other_call(connect: Connect) -> None:
+async def test_a_cancel_that_waits_holds_up_no_other_call(connect: Connect, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     with await asyncio.to_thread(Simulator.start, *QUICK) as simulator:
         async with connect(simulator.port) as client:
-            graph = graphs.chain(graphs.sleeping(2), graphs.stepped(LONG, 0.1))
+            graph = graphs.chain(graphs.gated(gate, deaf=True), graphs.stepped(LONG, 0.1))
             prompt = await client.facts("comfyui_submit", workflow=graph, wait_s=0.3)
             cancelling = asyncio.create_task(client.facts("comfyui_cancel_job", prompt_id=prompt["prompt_id"]))
             status = await client.facts("comfyui_status")
             assert (status["reachable"], cancelling.done()) == (True, False)
+            gate.touch()
             assert (await cancelling)["status"] == "cancelled"
 
 
