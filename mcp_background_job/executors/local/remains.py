@@ -12,7 +12,9 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.executors.base import Cancelled
 from mcp_background_job.executors.local.store import LocalStore
 from mcp_background_job.executors.local.sweeping import Sweeping
-from mcp_background_job.jobdir.records import Exit
+from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.boot import machine
+from mcp_background_job.jobdir.records import Exit, Status
 from mcp_background_job.kernel import tree
 from mcp_background_job.kernel.hunt import Hunt, can_look
 from mcp_background_job.kernel.survivors import explained, living
@@ -57,12 +59,15 @@ def _hunted_down(store: LocalStore, job_id: str) -> bool | None:
 
     Returns whether there were any, ``None`` if it is still not certain that none is left.
     """
+    job = store.job(job_id)
     try:
-        spec = store.spec(job_id)
+        spec, status = store.spec(job_id), records.read(Status, job.status)
     except CorruptRecordError:
         return None
-    # As in a sweep: a copy of a job's directory must not end the original's processes.
-    if spec is None or not store.job(job_id).is_named_in(spec.cookie) or not can_look():
+    # As in a sweep: a copy of a job's directory must not end the original's processes. Those that a sweep has missed on
+    # another machine cannot be found on this one.
+    is_here = status is None or status.machine in ("", machine())
+    if spec is None or not is_here or not job.is_named_in(spec.cookie) or not can_look():
         return None
     hunt, deadline = Hunt(spec.cookie), time.monotonic() + KILL_PATIENCE_S
     while not hunt.is_over:

@@ -18,7 +18,7 @@ from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
 from tests.patience import PATIENCE_S
-from tests.survival.support import cannot_wake, directory_of, ended, exit_of, kill_and_wait, runner_of, start
+from tests.survival.support import cannot_wake, directory_of, ended, exit_of, kill_and_wait, runner_of, start, status_of
 
 pytestmark = pytest.mark.real_process
 
@@ -115,3 +115,18 @@ async def test_a_kill_that_was_not_certain_is_made_certain_by_the_next(manager: 
     assert missed.wait(timeout=PATIENCE_S) == -signal.SIGKILL
     assert killed.status == "killed"
     assert (await manager.kill(job.job_id, by="test")).status == "already_terminated"
+
+
+@pytest.mark.requirement("kill.forking_without_runner")
+async def test_a_kill_that_was_not_certain_on_another_machine_is_not_made_certain_here(
+    manager: JobManager, state_dir: str
+) -> None:
+    job = await ended(manager, await start(manager, "true"))
+    directory = directory_of(state_dir, job.job_id)
+    end = dataclasses.replace(exit_of(state_dir, job.job_id), outcome="lost", is_certain=False)
+    records.write(directory.exit, records.encode(end))
+    status = dataclasses.replace(status_of(state_dir, job.job_id), machine="another")
+    records.write(directory.status, records.encode(status))
+
+    with pytest.raises(SurvivorsError, match="not certain"):
+        await manager.kill(job.job_id, by="test")
