@@ -57,13 +57,16 @@ class FeederJobs:
         If somebody kills a feeder, they want it to stop: its batches are paused until somebody resumes them.
         """
         job = await self.newest(server)
-        if job is not None and await self._goes_on(server, job):
+        if job is None:
+            return await self.start(server)
+        # A feeder that has ended may have seen to the last of the work since the caller looked.
+        if await self._goes_on(server, job) or server not in await lanes.journal(self._servers.with_work):
             return job
-        if job is not None and await self.note_kill(server, job):
+        if await self.note_kill(server, job):
             open_ones = await lanes.journal(self._batches.on_server, server)
             if not any(batch.cancel_requested for batch in open_ones):  # only a canceled batch has to be cleared away
                 return job
-        elif job is not None and _has_just_crashed(job):
+        elif _has_just_crashed(job):
             await lanes.journal(self._servers.tell, server, _told_crash(job))
             return job
         return await self.start(server)

@@ -397,6 +397,17 @@ async def test_batches_are_worked_on_although_all_places_of_jobs_are_taken(
                 await narrow.kill(taken.job_id, by="test", grace_s=0)
 
 
+async def test_a_look_that_took_a_batch_for_open_starts_no_feeder_if_it_is_over_by_then(
+    tmp_path: Path, state_dir: str, manager: JobManager
+) -> None:
+    async with house(tmp_path, state_dir, manager) as home:
+        await home.over(await home.create())
+        await home.feeder_gone()
+        last = await home.feeder()
+        assert (await home.batches.feeders.ensure(home.place.simulator.url)) == last
+        assert (await home.feeder()).job_id == last.job_id
+
+
 # -- the disk ------------------------------------------------------------------------------------------------------
 
 
