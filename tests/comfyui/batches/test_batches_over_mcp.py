@@ -57,6 +57,16 @@ async def _running(client: Caller, batch_id: str) -> dict[str, Any]:
     return facts
 
 
+async def _troubled(client: Caller, batch_id: str, trouble: str) -> dict[str, Any]:
+    """Look at a batch until it tells of a trouble; a request that was under way may have met another one before."""
+    deadline = time.monotonic() + PATIENCE_S
+    while trouble not in (facts := await client.facts("comfyui_batch", batch_id=batch_id, wait_s=0.05)).get(
+        "trouble", ""
+    ):
+        assert time.monotonic() < deadline, facts
+    return facts
+
+
 async def test_a_workflow_with_overrides_is_a_batch_that_is_watched_to_its_end(state_dir: str) -> None:
     async with _served(state_dir) as (client, simulator):
         made = await client.facts(
@@ -221,9 +231,8 @@ async def test_the_status_of_comfyui_tells_of_batches_that_are_not_over(state_di
         (told,) = status["batches"]
         assert told.startswith(f"{made['batch_id']} running")
         await asyncio.to_thread(simulator.stop)
-        away = await client.facts("comfyui_batch", batch_id=made["batch_id"])
+        away = await _troubled(client, made["batch_id"], "nothing listens")
         assert away["status"] == "running"
-        assert "nothing listens" in away["trouble"]
         canceled = await client.facts("comfyui_batch", batch_id=made["batch_id"], action="cancel")
         assert canceled["cancel_summary"]["mode"] == "cancel_after_current"
         assert "is unknown: ComfyUI gives no answer" in canceled["detail"]
