@@ -162,7 +162,9 @@ async def test_a_wait_ends_in_silence(client: Caller) -> None:
 
 @pytest.mark.requirement("states.left_running")
 async def test_a_command_that_leaves_processes_behind_is_said_to_run(client: Caller) -> None:
-    job = await client.facts("execute_command", command="sleep 60 & exit 3", wait_s=WAIT_S)
+    # For a moment, what is left is a copy of the shell.
+    command = "sleep 60 & until grep -qa ^sleep /proc/$!/cmdline; do :; done; exit 3"
+    job = await client.facts("execute_command", command=command, wait_s=WAIT_S)
     assert (job["status"], job["why"]) == ("running", "left_running")
     assert "shell exited 3" in job["note"]
     status = await client.facts("get_job_status", job_id=job["job_id"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command_line import CommandLine, end_of, on_terminal, read_until
+from tests.cli.command_line import CommandLine, end_of, line_of, on_terminal, read_until
 
 pytestmark = pytest.mark.real_process
 
@@ -160,13 +160,17 @@ def test_the_live_view_needs_a_terminal(cli: CommandLine) -> None:
 
 
 def test_status_tells_what_a_job_does_now(cli: CommandLine) -> None:
-    job_id = cli.start("--", "sleep 60 & exit 4")
-    cli("wait", job_id, "--timeout", "5", "--until", "idle:0.1")
+    # For a moment, what is left is a copy of the shell.
+    job_id = cli.start("--", "sleep 60 & until grep -qa ^sleep /proc/$!/cmdline; do :; done; exit 4")
+    child = cli.open("wait", job_id)
+    assert b"left in the background" in line_of(child.stderr)
     status = cli.status(job_id)
     assert status["status"] == "running"
     left = status["processes"][0]["pid"]
     assert status["note"].startswith(f"shell exited 4, 1 background process alive: {left} `sleep 60`; ")
     assert [process["command"] for process in status["processes"]] == ["sleep 60"]
+    cli.ok("kill", job_id)
+    end_of(child)
 
 
 def test_status_for_a_pipe_is_aligned_text(cli: CommandLine) -> None:
