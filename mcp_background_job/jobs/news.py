@@ -9,6 +9,7 @@ whoever looks at a job's files anyway glances at the time stamps of marks and st
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import field, replace
 from typing import Protocol, TypeVar
@@ -107,6 +108,7 @@ class JobNews:
         self._stamp = -1
         self._glance: tuple[float, _Signs | None] = (0.0, None)
         self._nothing_new: dict[tuple[Reader, Way], _Signs] = {}
+        self._unwritten: deque[Callable[[News], object]] = deque()
         self._questions: dict[tuple[str, str], str] = {}
         self._corrected: dict[str, set[str]] = {}
         self._is_closed = False
@@ -117,7 +119,7 @@ class JobNews:
     def expect(self, reader: Reader, job_ids: Collection[str]) -> None:
         """Remember that the ends of these jobs are news for this reader; whatever is asked next comes after it."""
         now = time.time()
-        self._thread.call_later(lambda: self._called(lambda news: news.expect(reader, job_ids, at=now)))
+        self._write_later(lambda news: news.expect(reader, job_ids, at=now))
 
     async def to_tell(
         self, reader: Reader, way: Way, *, shown: Collection[str] = (), own_only: bool = False
@@ -171,7 +173,7 @@ class JobNews:
         """Remember what a reader is shown of a job (``core.news.Shown``); whatever is asked next comes after it."""
         now = time.time()
         if offsets:
-            self._thread.call_later(lambda: self._called(lambda news: news.show(reader, job_id, offsets, at=now)))
+            self._write_later(lambda news: news.show(reader, job_id, offsets, at=now))
 
     def glance(self) -> None:
         """Note whether anything may be new. It blocks, for two looks at time stamps."""
@@ -180,7 +182,8 @@ class JobNews:
     def _is_quiet(self, reader: Reader, way: Way) -> bool:
         (at, signs), self._glance = self._glance, (0.0, None)  # one glance is for one answer
         is_fresh = signs is not None and time.monotonic() - at < _GLANCE_S
-        return is_fresh and self._nothing_new.get((reader, way)) == signs
+        # What is yet to be written has not changed a time stamp, and has withdrawn nothing.
+        return is_fresh and not self._unwritten and self._nothing_new.get((reader, way)) == signs
 
     def _signs(self) -> _Signs | None:
         """Return the time stamps, ``None`` if something may yet change without changing them."""
@@ -202,6 +205,16 @@ class JobNews:
     def _close_store(self) -> None:
         if self._store:
             self._store.close()
+
+    def _write_later(self, write: Callable[[News], object]) -> None:
+        self._unwritten.append(write)
+        self._thread.call_later(self._write_next)
+
+    def _write_next(self) -> None:
+        try:
+            self._called(self._unwritten[0])
+        finally:
+            self._unwritten.popleft()
 
     async def _call(self, function: Callable[[News], Result]) -> Result:
         return await self._thread.call(lambda: self._called(function))

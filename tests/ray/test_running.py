@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import socket
 import time
@@ -174,8 +175,14 @@ async def test_a_job_on_a_terminal_and_its_use(place: RayPlace, spec_of: SpecOf,
     assert b"words\r\n" in log_of(place, spec)
 
 
-async def test_a_runner_stops_its_job(place: RayPlace, spec_of: SpecOf, ray: FakeRay) -> None:
-    spec = spec_of("(trap '' TERM; setsid sleep 1000) & sleep 1000", env={"MCP_BG_JOB_ID": "jtree"})
+@pytest.fixture
+def marked() -> str:
+    """An id that no other run of these tests on this machine gives its processes."""
+    return f"j{secrets.token_hex(8)}"
+
+
+async def test_a_runner_stops_its_job(place: RayPlace, spec_of: SpecOf, ray: FakeRay, marked: str) -> None:
+    spec = spec_of("(trap '' TERM; setsid sleep 1000) & sleep 1000", env={"MCP_BG_JOB_ID": marked})
     submission_id = await running(place, ray, spec)
     assert (await place.cancel(spec.job_id, a_stop(0.2))).was_live
     end = seen(place, spec).exit
@@ -184,7 +191,7 @@ async def test_a_runner_stops_its_job(place: RayPlace, spec_of: SpecOf, ray: Fak
     assert end.stop_requested is not None
     assert end.stop_requested.by == "somebody"
     assert ray.end(submission_id) == 128 + signal.SIGTERM
-    assert not left_of("jtree")
+    assert not left_of(marked)
 
 
 def left_of(job_id: str) -> list[str]:
@@ -214,8 +221,10 @@ async def test_a_job_that_ray_stops_is_killed_and_says_so(place: RayPlace, spec_
     assert "SIGTERM" in end.reason
 
 
-async def test_nothing_is_left_when_what_ray_started_is_killed(place: RayPlace, spec_of: SpecOf, ray: FakeRay) -> None:
-    spec = spec_of("setsid sleep 1000 & sleep 1000", env={"MCP_BG_JOB_ID": "jorphan"})
+async def test_nothing_is_left_when_what_ray_started_is_killed(
+    place: RayPlace, spec_of: SpecOf, ray: FakeRay, marked: str
+) -> None:
+    spec = spec_of("setsid sleep 1000 & sleep 1000", env={"MCP_BG_JOB_ID": marked})
     submission_id = await running(place, ray, spec)
     os.killpg(ray._runners[submission_id].pid, signal.SIGKILL)  # as Ray does when its own process dies
     ray._runners[submission_id].wait(PATIENCE_S)
@@ -226,7 +235,7 @@ async def test_nothing_is_left_when_what_ray_started_is_killed(place: RayPlace, 
 
     await until(is_over, "the end")
     assert seen(place, spec).outcome is Outcome.KILLED
-    assert not left_of("jorphan")
+    assert not left_of(marked)
 
 
 async def test_a_runner_that_lives_is_believed_whatever_ray_says(
@@ -250,10 +259,10 @@ async def test_a_runner_that_lives_is_believed_whatever_ray_says(
 
 
 async def test_a_job_whose_runner_is_killed_is_lost(
-    place: RayPlace, spec_of: SpecOf, ray: FakeRay, monkeypatch: pytest.MonkeyPatch
+    place: RayPlace, spec_of: SpecOf, ray: FakeRay, marked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mcp_background_job.executors.ray.seeing.SHOWS_AFTER_S", -1.0)
-    spec = spec_of("exec sleep 1000", env={"MCP_BG_JOB_ID": "jvictim"})
+    spec = spec_of("exec sleep 1000", env={"MCP_BG_JOB_ID": marked})
     submission_id = await running(place, ray, spec)
     stub = ray._runners[submission_id].pid
     os.kill(runner_of(stub), signal.SIGKILL)
@@ -262,7 +271,7 @@ async def test_a_job_whose_runner_is_killed_is_lost(
     assert one.outcome is Outcome.LOST
     assert one.exit is not None
     assert "its runner has not reported how it ended" in one.exit.reason
-    for pid in left_of("jvictim"):
+    for pid in left_of(marked):
         os.kill(int(pid), signal.SIGKILL)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -164,6 +165,24 @@ async def test_nobody_looks_for_one_who_awaits_no_run_and_a_run_that_is_gone_is_
     assert await told.to(ME) == []
     assert await told.to(ME) == []
     assert told.runs.looks == 1
+    told.news.close()
+
+
+async def test_whoever_awaits_something_from_now_on_is_told_although_the_store_is_busy(told: Told) -> None:
+    told.runs.now = {"r1": _ended("r1")}
+
+    async def is_quiet() -> bool:
+        await told.to(ME)
+        return bool(told.news._nothing_new)
+
+    await until(is_quiet, "nothing new at a glance")
+    busy = threading.Event()
+    told.news._thread.call_later(lambda: busy.wait(WAIT_S))
+    told.news.expect(ME, ["r1"])
+    asked = asyncio.create_task(told.to(ME))
+    await asyncio.sleep(0)  # it has glanced, and waits for the store
+    busy.set()
+    assert await asked == ["r1 ended"]
     told.news.close()
 
 

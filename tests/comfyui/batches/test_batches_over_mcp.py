@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,22 +49,17 @@ async def _served(state_dir: str) -> AsyncGenerator[tuple[Caller, Simulator]]:
                 await end_all_jobs(manager)
 
 
+async def _until(client: Caller, batch_id: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Look at a batch until something holds of it."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds(facts := await client.facts("comfyui_batch", batch_id=batch_id, wait_s=0.05)):
+        assert time.monotonic() < deadline, facts
+    return facts
+
+
 async def _running(client: Caller, batch_id: str) -> dict[str, Any]:
     """Look at a batch until one of its prompts runs."""
-    deadline = time.monotonic() + PATIENCE_S
-    while "running_prompts" not in (facts := await client.facts("comfyui_batch", batch_id=batch_id, wait_s=0.05)):
-        assert time.monotonic() < deadline, facts
-    return facts
-
-
-async def _troubled(client: Caller, batch_id: str, trouble: str) -> dict[str, Any]:
-    """Look at a batch until it tells of a trouble; a request that was under way may have met another one before."""
-    deadline = time.monotonic() + PATIENCE_S
-    while trouble not in (facts := await client.facts("comfyui_batch", batch_id=batch_id, wait_s=0.05)).get(
-        "trouble", ""
-    ):
-        assert time.monotonic() < deadline, facts
-    return facts
+    return await _until(client, batch_id, lambda facts: "running_prompts" in facts)
 
 
 async def test_a_workflow_with_overrides_is_a_batch_that_is_watched_to_its_end(state_dir: str) -> None:
@@ -231,7 +226,8 @@ async def test_the_status_of_comfyui_tells_of_batches_that_are_not_over(state_di
         (told,) = status["batches"]
         assert told.startswith(f"{made['batch_id']} running")
         await asyncio.to_thread(simulator.stop)
-        away = await _troubled(client, made["batch_id"], "nothing listens")
+        # A request that was under way may have met another trouble before.
+        away = await _until(client, made["batch_id"], lambda facts: "nothing listens" in facts.get("trouble", ""))
         assert away["status"] == "running"
         canceled = await client.facts("comfyui_batch", batch_id=made["batch_id"], action="cancel")
         assert canceled["cancel_summary"]["mode"] == "cancel_after_current"
@@ -252,6 +248,6 @@ async def test_what_runs_on_another_server_is_left_to_that_one(state_dir: str) -
                 job = await elsewhere.facts("comfyui_job", prompt_id=alone)
                 assert (job["status"], f"ComfyUI at {simulator.url}" in job["reason"]) == ("unknown", True)
         assert (await client.facts("comfyui_job", prompt_id=alone))["status"] == "in_progress"
-        canceled = await client.facts("comfyui_batch", batch_id=made["batch_id"], action="cancel", interrupt=True)
-        assert canceled["status"] == "canceled"
+        await client.facts("comfyui_batch", batch_id=made["batch_id"], action="cancel", interrupt=True)
+        await _until(client, made["batch_id"], lambda facts: facts["status"] == "canceled")
         assert not any("reason" in one for one in (await client.facts("comfyui_jobs", status="cancelled"))["jobs"])
