@@ -62,8 +62,8 @@ async def told(place: Place, spec: Spec, words: str, *, eof: bool = False) -> No
 
 async def logged(place: Place, spec: Spec, size: int) -> None:
     async with asyncio.timeout(PATIENCE_S), await place.connect(spec.job_id) as channel:
-        while place.store.log_extent(spec.job_id)[1] < size:
-            await channel.watch(place.store.log_extent(spec.job_id)[1], leader_exited=False)
+        while (end := place.store.log_extent(spec.job_id)[1]) < size:
+            await channel.watch(end, leader_exited=False)
 
 
 async def dated(place: Place, spec: Spec, offset: int) -> float:
