@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.patience import scaled, wait_until
+from tests.ports import lasting_ports
 
 TOKEN = "secret"
 
@@ -33,9 +33,7 @@ def modules() -> Path:
 @pytest.fixture(scope="session")
 def url(modules: Path) -> Generator[str]:  # noqa: ARG001  nothing is served where nobody can look
     """The address of a server with the suite's tools beside its own; all tests share the server."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = lasting_ports(1)
     address = f"http://127.0.0.1:{port}/mcp"
     with tempfile.TemporaryDirectory() as state:
         settings = {"MCP_BG_HTTP_TOKEN": TOKEN, "MCP_BG_STATE_DIR": state, "MCP_BG_LOGIN_ENV": "never"}

@@ -21,7 +21,7 @@ from tests.patience import WAIT_S
 from tests.places.memory import MemoryPlace
 
 #: A wait that is to time out: long enough for a question and its answer.
-SHORT_S = 1.0
+SHORT_S = 5.0
 
 
 @contextlib.asynccontextmanager

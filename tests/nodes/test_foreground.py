@@ -144,8 +144,10 @@ def test_a_job_that_the_engine_ends_together_with_its_runner_is_killed_not_faile
     assert status
     assert status.pid
     assert status.machine == machine()
+    runner.send_signal(signal.SIGSTOP)  # it hears of both at once
     os.kill(status.pid, signal.SIGTERM)
     runner.send_signal(signal.SIGTERM)
+    runner.send_signal(signal.SIGCONT)
     assert finish(runner) == (143, "")
     assert end_of(job).outcome == "killed"
 

@@ -21,6 +21,7 @@ import pytest
 from bench.client import ServerProcess, facts_of, text_of
 from tests.conftest import Liveness, processes_of
 from tests.patience import PATIENCE_S, WAIT_S, wait_until
+from tests.ports import lasting_ports
 
 pytestmark = pytest.mark.real_process
 
@@ -66,9 +67,7 @@ def line(tmp_path: Path, state_dir: str) -> Generator[list[str]]:
         pytest.skip("sshd misses the directory /run/sshd")
     for key in ("host", "client"):
         subprocess.run(["/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / key], check=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = lasting_ports(1)
     (tmp_path / "sshd").write_text(_CONFIGURATION.format(port=port, directory=tmp_path))
     sshd = subprocess.Popen([_SSHD, "-D", "-e", "-f", tmp_path / "sshd"], stderr=subprocess.DEVNULL)
     try:

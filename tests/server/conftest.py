@@ -18,6 +18,7 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.build import build_server
 from tests.nursery.starts import program
 from tests.patience import PATIENCE_S, wait_until
+from tests.ports import lasting_ports
 from tests.server.calls import Caller
 from tests.server.served import HttpServer
 
@@ -48,8 +49,7 @@ def http_options() -> tuple[str, ...]:
 @pytest.fixture
 def http_server(state_dir: str, http_options: tuple[str, ...]) -> Generator[HttpServer]:
     """``serve --http`` on a free port of the loopback interface."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = lasting_ports(1)
     process = subprocess.Popen(
         program("serve", "--http", "--port", str(port), *http_options),
         env={**os.environ, "MCP_BG_STATE_DIR": state_dir},

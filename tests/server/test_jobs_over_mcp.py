@@ -17,6 +17,7 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.server.fastmcp_names import MCPError
 from tests.patience import PATIENCE_S, WAIT_S
+from tests.ports import lasting_ports
 from tests.server.calls import Caller
 
 pytestmark = pytest.mark.real_process
@@ -114,8 +115,7 @@ async def test_a_repl_that_ended_with_its_closed_input_is_told_as_that_wherever_
 
 
 async def test_a_wait_ends_when_a_port_opens(client: Caller) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = lasting_ports(1)
     command = f"{sys.executable} -m http.server {port} --bind 127.0.0.1"
     job = await client.facts("execute_command", command=command, until=f"port:{port}", wait_s=WAIT_S)
     assert job["why"] == "port"

@@ -23,11 +23,10 @@ from mcp_background_job.cli import output, terminal
 from mcp_background_job.core.wire import utf8
 from mcp_background_job.server.fastmcp_names import SessionMessage
 from mcp_background_job.server.stdio import encodable
+from tests.patience import PATIENCE_S, wait_until
 from tests.server.lines import LineClient
 
 pytestmark = pytest.mark.real_process
-
-PATIENCE_S = 60
 
 #: What a path, an argument or a variable may hold, as Python holds it.
 HOSTILE = "h\udcff\udc80"
@@ -65,9 +64,11 @@ def test_each_tool_for_jobs_answers_where_everything_is_hostile(hostile: LineCli
 
 def test_a_process_whose_arguments_are_no_text_is_listed(hostile: LineClient) -> None:
     job = hostile.facts("execute_command", command=f"echo up; {_ODD_PROCESS}", until="up", wait_s=PATIENCE_S)
-    hostile.facts("wait_for_job", job_id=job["job_id"], until="idle:0.5")
-    (process,) = hostile.facts("get_job_status", job_id=job["job_id"])["processes"]
-    assert process.endswith("s\\xfe 60")
+
+    def shown() -> list[str]:
+        return hostile.facts("get_job_status", job_id=job["job_id"]).get("processes", [])
+
+    wait_until(lambda: [one.endswith("s\\xfe 60") for one in shown()] == [True], "the process has replaced itself")
     resource = hostile.ask("resources/read", {"uri": f"job://{job['job_id']}"})
     assert "s\\\\xfe 60" in resource["result"]["contents"][0]["text"]
     assert hostile.facts("kill_job", job_id=job["job_id"], grace_s=0)["status"] == "killed"

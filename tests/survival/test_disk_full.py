@@ -13,6 +13,7 @@ import pytest
 
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
+from tests.patience import WAIT_S
 from tests.survival.support import Server, another_manager, ended, exit_of, output_of, start
 
 pytestmark = pytest.mark.real_process
@@ -144,9 +145,9 @@ async def _nothing_is_started(manager: JobManager, proof: Path) -> None:
 @pytest.mark.requirement("disk_full.start")
 def test_a_server_on_a_full_disk_answers_with_a_sentence_and_goes_on(small_disk: str) -> None:
     with Server() as server:
-        assert server.call("execute_command", command="echo before")["status"] == "completed"
+        assert server.call("execute_command", command="echo before", wait_s=WAIT_S)["status"] == "completed"
         ballast = _fill(small_disk)
         assert "No space left" in server.error("execute_command", command="echo full")
         assert [row["status"] for row in server.call("list_jobs")["jobs"]] == ["completed"]
         os.unlink(ballast)
-        assert server.call("execute_command", command="echo after")["output"].strip() == "after"
+        assert server.call("execute_command", command="echo after", wait_s=WAIT_S)["output"].strip() == "after"

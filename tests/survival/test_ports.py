@@ -117,8 +117,10 @@ async def test_a_stranger_at_another_address_of_the_port_does_not_count(
 
 async def test_of_two_starts_at_one_port_the_loser_is_not_told_that_it_is_open(manager: JobManager, port: int) -> None:
     first, second = [await start(manager, listener("AF_INET", "127.0.0.1", port)) for _ in range(2)]
+    request = WaitRequest(until=Until(Kind.PORT, port=port), wait_s=WAIT_S)
+    await manager.wait_for_several([(first, request), (second, request)], for_all=False)
     one, other = await asyncio.gather(
-        wait_for_port(manager, first, port, 5.0), wait_for_port(manager, second, port, 5.0)
+        wait_for_port(manager, first, port, _A_WHILE_S), wait_for_port(manager, second, port, _A_WHILE_S)
     )
     assert sorted([one.why or "", other.why or ""]) == ["port", "timeout"]
     loser = one if one.why == "timeout" else other
@@ -133,7 +135,7 @@ async def test_of_two_jobs_a_url_answers_for_the_one_that_serves_it(manager: Job
     server = await start(manager, f"({sys.executable} -m http.server --bind 127.0.0.1 {port} &) ; sleep 100")
     until = Until(Kind.HTTP, url=url)
     assert (await manager.wait(server, WaitRequest(until=until, wait_s=WAIT_S))).why == "http"
-    waited = await manager.wait(other, WaitRequest(until=until, wait_s=_A_WHILE_S))
+    waited = await manager.wait(other, WaitRequest(until=until, wait_s=5 * _A_WHILE_S))
     assert waited.why == "timeout"
     assert waited.hint
     assert waited.hint.startswith(f"{url}: it answers 200, but not from this job: ")

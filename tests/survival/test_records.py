@@ -19,7 +19,7 @@ from mcp_background_job.errors import BackgroundJobError, StateDirError
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness, wait_for_end_of
 from tests.nursery.starts import program
-from tests.patience import PATIENCE_S, wait_until
+from tests.patience import PATIENCE_S, WAIT_S, wait_until
 from tests.survival.support import (
     Server,
     another_manager,
@@ -109,7 +109,7 @@ def test_a_job_directory_without_a_readable_spec_is_listed_and_harms_nobody(stat
         assert "kept" in server.text("get_job_output", job_id=job)
         assert server.call("get_job_status", job_id=job)["exit_code"] == 3
         assert "spec" in server.error("restart_job", job_id=job) or "record" in server.error("restart_job", job_id=job)
-        assert server.call("execute_command", command="echo new")["status"] == "completed"
+        assert server.call("execute_command", command="echo new", wait_s=WAIT_S)["status"] == "completed"
 
 
 @pytest.mark.requirement("records.damaged")
@@ -203,6 +203,8 @@ def test_everything_in_the_state_directory_is_for_its_owner_alone(state_dir: str
             asyncio.run(_run(manager, "umask; echo x"))
     finally:
         os.umask(before)
+    # A job is over a moment before its runner takes this away.
+    wait_until(lambda: not list(Path(state_dir).glob("jobs/*/control.sock")), "the end of the runner")
     for folder, _, files in os.walk(state_dir):
         assert os.stat(folder).st_mode & 0o077 == 0, folder
         for name in files:
@@ -246,7 +248,7 @@ def test_an_index_that_cannot_be_used_costs_no_job(state_dir: str, spoil: Callab
     spoil(f"{state_dir}/jobs.sqlite3")
     with Server() as server:
         assert server.call("get_job_status", job_id=job)["exit_code"] == 3
-        assert server.call("execute_command", command="exit 4")["exit_code"] == 4
+        assert server.call("execute_command", command="exit 4", wait_s=WAIT_S)["exit_code"] == 4
         assert [row["exit_code"] for row in server.call("list_jobs")["jobs"]] == [4, 3]
 
 
@@ -254,7 +256,7 @@ def test_an_index_that_cannot_be_used_costs_no_job(state_dir: str, spoil: Callab
 @pytest.mark.usefixtures("locked")
 def test_a_locked_index_costs_no_job() -> None:
     with Server() as server:
-        started = server.call("execute_command", command="exit 4")
+        started = server.call("execute_command", command="exit 4", wait_s=WAIT_S)
         assert started["exit_code"] == 4
         assert server.call("get_job_status", job_id=started["job_id"])["exit_code"] == 4
         assert [row["exit_code"] for row in server.call("list_jobs")["jobs"]] == [4]

@@ -46,6 +46,9 @@ _WENT = "the job that ran its ComfyUI has ended"
 #: The lines of the log that the server keeps; if there are fewer, the first one is from its start.
 LOG_RING = 300
 
+#: The troubles of a server that has just ended.
+_GONE = (Trouble.REFUSED, Trouble.UNREACHABLE, Trouble.DROPPED)
+
 
 def check_prompt_id(prompt_id: str) -> str:
     """Return the id.
@@ -297,16 +300,23 @@ class Prompts:
         return of_journal(submission, finished_of_result(content))
 
     async def server_began(self) -> float | None:
-        """Return when the server was started (seconds since the epoch); ``None`` if that is unknown."""
+        """Return when the server was started (seconds since the epoch); ``None`` if that is unknown.
+
+        Raises:
+            UnreachableError: it has just ended, so what answers next is another life of it.
+        """
         if self._life is not None:
             return await self._life.began()
         if not self._client.endpoint.is_local:
             return None
-        process = await lanes.scan(ServerProcess.find, self._client.endpoint)
+        # The log first: whose log is read has a process.
         try:
             entries = await self._client.log()
-        except UnreachableError:
+        except UnreachableError as error:
+            if error.trouble in _GONE:
+                raise
             entries = []
+        process = await lanes.scan(ServerProcess.find, self._client.endpoint)
         # A restart in place keeps the process and its start time, but begins a new log.
         moments = [process.started_at if process else None, _first_moment(entries)]
         return max((moment for moment in moments if moment is not None), default=None)

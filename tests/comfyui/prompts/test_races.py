@@ -12,6 +12,7 @@ import pytest
 
 from mcp_background_job.comfyui.prompts.cancel_plan import Place, Verdict
 from mcp_background_job.comfyui.prompts.prompts import locate
+from mcp_background_job.errors import UnreachableError
 from tests.comfyui.prompts.cancel_support import VERSIONS, Control, controlled, end_of, queued
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
@@ -123,3 +124,12 @@ async def test_a_cancel_says_how_long_it_took_whatever_came_of_it(tmp_path: Path
     async with controlled(tmp_path) as (control, _):
         nothing = await control.cancel(None)
         assert (nothing.verdict, nothing.took_s > 0) == (Verdict.NOTHING_RUNNING, True)
+
+
+async def test_of_a_server_that_has_just_ended_it_is_not_said_that_it_may_be_the_same(tmp_path: Path) -> None:
+    """A feeder would take the prompts that went with it for taken out of its queue."""
+    async with controlled(tmp_path) as (control, simulator):
+        assert await control.prompts.server_began() is not None
+        await asyncio.to_thread(simulator.stop)
+        with pytest.raises(UnreachableError):
+            await control.prompts.server_began()

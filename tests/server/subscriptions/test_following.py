@@ -13,7 +13,7 @@ from mcp import MCPError
 from mcp_background_job.config import load_settings
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.build import build_server
-from tests.patience import until
+from tests.patience import WAIT_S, until
 from tests.server.calls import Caller
 from tests.server.subscriptions.followers import ERAS, LEGACY, MODERN, Follower, connected, following, subscribe
 
@@ -63,7 +63,7 @@ async def test_following_and_reading_tell_no_reader_anything(manager: JobManager
             (tmp_path / "end").touch()
             await follower.hears(log)
             await until(lambda: _has(follower, log, "first"), "the log has its line")
-        facts = await Caller(follower.client).facts("wait_for_job", job_id=job_id, wait_s=0)
+        facts = await Caller(follower.client).facts("wait_for_job", job_id=job_id, wait_s=WAIT_S)
         assert (facts["exit_code"], facts["output"]) == (4, "first")
 
 

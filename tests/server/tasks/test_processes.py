@@ -20,6 +20,7 @@ from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
 from mcp_background_job.server.fastmcp_names import HEADER_MISMATCH
 from tests.nursery.starts import program
 from tests.patience import PATIENCE_S, wait_until
+from tests.ports import lasting_ports
 from tests.server.tasks.tasking import EXTENSION, MODERN, tasking
 
 pytestmark = pytest.mark.real_process
@@ -60,8 +61,7 @@ async def test_a_task_of_a_server_that_was_killed_is_answered_by_the_next(
 @pytest.fixture
 def url(state_dir: str) -> Generator[str]:
     """Where a server listens whose token is ``secret``."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = lasting_ports(1)
     environment = {**os.environ, "MCP_BG_STATE_DIR": state_dir, "MCP_BG_HTTP_TOKEN": "secret"}
     command = program("serve", "--http", "--port", str(port))
     server = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)

@@ -44,7 +44,7 @@ def test_three_jobs_for_one_slot_run_in_order_when_no_server_is_left(state_dir: 
     wait_until(lambda: all(os.path.exists(directory_of(state_dir, job).exit) for job in jobs), "the end of all")
     assert order.read_text().split() == ["0", "1", "2", "3"]
     with another_manager(state_dir) as later:
-        assert [asyncio.run(later.find(job)).exit_code for job in jobs] == [0, 1, 2, 3]
+        assert [asyncio.run(ended(later, job)).exit_code for job in jobs] == [0, 1, 2, 3]
     assert open_jobs(StateDir(state_dir)) == []
 
 

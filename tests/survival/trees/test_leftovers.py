@@ -32,15 +32,15 @@ from tests.survival.support import (
 
 pytestmark = pytest.mark.real_process
 
-#: Silence that is long enough to be told from a slow machine's.
-IDLE_S = 0.4
+#: Silence that is long enough to be told from a slow machine's, and a pause that is none.
+SILENCE_S, PAUSE_S, ROUNDS = 5.0, 0.5, 12
 
 
 @pytest.mark.requirement("limits.idle")
 def test_a_silent_job_is_stopped_with_no_server_alive(state_dir: str, liveness: Liveness) -> None:
     command = "echo begun; exec " + liveness.script("silent", "connect('silent')\nignore()\nhang()\n")
     with another_manager(state_dir) as manager:
-        job = asyncio.run(start(manager, command, idle_timeout_s=IDLE_S))
+        job = asyncio.run(start(manager, command, idle_timeout_s=SILENCE_S))
     liveness.expect("silent")
 
     liveness.wait_dead("silent")
@@ -48,7 +48,7 @@ def test_a_silent_job_is_stopped_with_no_server_alive(state_dir: str, liveness: 
     with another_manager(state_dir) as later:
         end = asyncio.run(ended(later, job.job_id))
     assert end.status == "timed_out"
-    assert end.reason.startswith("no output for 0.4 s")
+    assert end.reason.startswith("no output for 5 s")
 
 
 @pytest.mark.requirement("limits.own_way")
@@ -61,7 +61,7 @@ async def test_a_job_is_stopped_in_its_own_way_where_nobody_says_how(
     job = await start(
         manager,
         "exec " + liveness.script("own", heeds),
-        timeout_s=1 if why == "limit" else None,
+        timeout_s=5 if why == "limit" else None,
         parent=ancestor.job_id,
         stop_signal="SIGINT",
         stop_grace_s=PATIENCE_S,
@@ -85,16 +85,17 @@ async def test_a_job_is_stopped_in_its_own_way_where_nobody_says_how(
 @pytest.mark.requirement("limits.idle")
 async def test_a_job_that_goes_on_writing_or_is_sent_input_is_not_silent(manager: JobManager) -> None:
     began = time.monotonic()
-    talker = await start(manager, f"for i in 1 2 3 4 5 6; do echo $i; sleep {IDLE_S / 2}; done", idle_timeout_s=IDLE_S)
-    listener = await start(manager, "cat > /dev/null", stdin="pipe", idle_timeout_s=IDLE_S)
-    for _ in range(4):
-        await manager.wait(listener, WaitRequest(until=Until(Kind.EXIT), wait_s=IDLE_S / 2))
+    talk = f"for i in $(seq {ROUNDS}); do echo $i; sleep {PAUSE_S}; done"
+    talker = await start(manager, talk, idle_timeout_s=SILENCE_S)
+    listener = await start(manager, "cat > /dev/null", stdin="pipe", idle_timeout_s=SILENCE_S)
+    for _ in range(ROUNDS):
+        await manager.wait(listener, WaitRequest(until=Until(Kind.EXIT), wait_s=PAUSE_S))
         await manager.send_input(listener, b"x")
     await manager.send_input(listener, b"", eof=True)
 
     assert (await ended(manager, talker)).status == "completed"
     assert (await ended(manager, listener)).status == "completed"
-    assert time.monotonic() - began > 2 * IDLE_S
+    assert time.monotonic() - began > SILENCE_S
 
 
 LEFT = {

@@ -79,7 +79,7 @@ async def test_a_job_that_completes_ends_at_once_and_leaves_a_strangers_job_belo
 async def test_a_job_that_runs_into_its_time_limit_leaves_a_strangers_job_below_it_alone(
     two: JobManager, liveness: Liveness, tmp_path: Path
 ) -> None:
-    nested = await start_stranger_inside(two, liveness, tmp_path, idle_timeout_s=1)
+    nested = await start_stranger_inside(two, liveness, tmp_path, idle_timeout_s=5)
 
     (tmp_path / "silent").touch()
     assert (await ended(two, nested.outer)).status == "timed_out"
@@ -136,7 +136,7 @@ async def test_a_job_that_was_started_within_another_ends_when_that_is_ended(
         manager,
         f"{chatter(tmp_path / 'silent')}{inside(inner)}; read line < {end}",
         leftovers="kill" if how == "leftovers" else "keep",
-        idle_timeout_s=1 if how == "limit" else None,
+        idle_timeout_s=5 if how == "limit" else None,
     )
     liveness.expect("inner", "innermost")
     (tmp_path / "silent").touch()

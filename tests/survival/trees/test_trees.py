@@ -341,14 +341,14 @@ async def test_the_runner_keeps_the_time_limit_when_no_server_is_left(state_dir:
         job = await start(
             manager,
             "exec " + liveness.script("leader", "connect('leader')\nfork_into(lambda: connect('child'))\nhang()\n"),
-            timeout_s=1,
+            timeout_s=5,
         )
         liveness.expect("leader", "child")
     liveness.wait_dead("leader", "child")
     with another_manager(state_dir) as later:
         now = await ended(later, job.job_id)
         assert (now.status, now.signal) == ("timed_out", "SIGTERM")
-        assert "time limit of 1 s" in now.reason
+        assert "time limit of 5 s" in now.reason
 
 
 @pytest.mark.requirement("kill.truth")
