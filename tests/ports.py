@@ -10,15 +10,6 @@ import socket
 _GIVEN_TO_NOBODY = range(20_000, 32_000)
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
 def lasting_ports(count: int) -> list[int]:
     """Return ports that are free on all addresses, and stay free, also after use, until a server binds them."""
     found: list[int] = []

@@ -21,7 +21,7 @@ from pathlib import Path
 from mcp_background_job.executors.slurm.commands import COMMENT
 from tests.conftest import processes_of, wait_for_end_of
 from tests.patience import PATIENCE_S, wait_until
-from tests.ports import free_ports
+from tests.ports import lasting_ports
 
 #: What has to be installed, by the names of Debian's packages, and the program that tells whether it is.
 PACKAGES = {"slurmctld": "slurmctld", "slurmd": "slurmd", "slurm-client": "sbatch", "munge": "munged"}
@@ -190,7 +190,7 @@ class Slurm(Cluster):
             gpus.append(f"NodeName={node} Name=gpu File={device}\n")
         (self.directory / "gres.conf").write_text("".join(gpus))
         (self.directory / "cgroup.conf").write_text(_CGROUPS)
-        controller, *ports = free_ports(1 + len(self._nodes))
+        controller, *ports = lasting_ports(1 + len(self._nodes))
         nodes = [_NODE.format(name=name, port=port) for name, port in zip(self._nodes, ports, strict=True)]
         (self.directory / "slurm.conf").write_text(
             _CONFIGURATION.format(

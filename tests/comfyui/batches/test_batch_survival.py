@@ -30,6 +30,7 @@ from mcp_background_job.core.comfyui.attempt import FATAL
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.jobs.manager import JobManager
 from tests.comfyui.batches.batch_support import House, house, quick
+from tests.patience import PATIENCE_S
 from tests.survival.support import Server, runner_of
 
 pytestmark = [pytest.mark.real_process, pytest.mark.requirement("comfyui.batch.survives")]
@@ -162,7 +163,7 @@ async def test_every_prompt_ends_once_whoever_is_killed(
     victims: tuple[str, ...], tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
     async with house(tmp_path, state_dir, manager, anew=True) as home:
-        await _assault(home, victims, count=60, kills=5, seed=SEED, patience_s=60)
+        await _assault(home, victims, count=60, kills=5, seed=SEED, patience_s=3 * PATIENCE_S)
 
 
 @pytest.mark.nightly

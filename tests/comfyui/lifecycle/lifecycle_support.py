@@ -212,6 +212,13 @@ def pending(simulator: Simulator) -> list[str]:
     return [item[1] for item in sorted(items, key=lambda item: (item[0], item[1]))]
 
 
+def queued(simulator: Simulator) -> list[str]:
+    """Return what runs and what waits, in one look: what begins between two looks is in neither."""
+    queue = ask(simulator, "GET", "/queue").json
+    waiting = sorted(queue["queue_pending"], key=lambda item: (item[0], item[1]))
+    return [item[1] for item in (*queue["queue_running"], *waiting)]
+
+
 def stuck(seconds: float = 250.0) -> Any:
     """Return a graph that no interrupt ends."""
     return graphs.sleeping(seconds)

@@ -19,12 +19,13 @@ from tests.comfyui.lifecycle.lifecycle_support import (
     a_checkout,
     control_of,
     pending,
+    queued,
     stuck,
     the_listener,
     wait_running,
     watching,
 )
-from tests.comfyui.talk import Listener, ask, entry, is_end, running, submit
+from tests.comfyui.talk import Listener, ask, entry, is_end, submit
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 from tests.nursery.starts import NURSERY
@@ -49,10 +50,6 @@ async def _fill(control: Control, simulator: Simulator) -> list[str]:
     return [wedge, *queue]
 
 
-def _all(simulator: Simulator) -> list[str]:
-    return running(simulator) + pending(simulator)
-
-
 @pytest.mark.parametrize(("requeue", "version"), [("none", "new"), ("pending", "old"), ("all", "new")])
 async def test_prompts_are_submitted_again_as_wished_for_and_the_rest_is_lost(
     tmp_path: Path, manager: JobManager, requeue: str, version: str
@@ -69,7 +66,7 @@ async def test_prompts_are_submitted_again_as_wished_for_and_the_rest_is_lost(
             assert list(outcome.lost) == lost
             # Those that were in front of all come first again; the wedge ran already when they came.
             expected = [*again[1:4], again[0], *again[4:]] if requeue == "all" else again
-            assert _all(simulator) == expected
+            assert queued(simulator) == expected
             for prompt_id in prompts:  # whether somebody asks for it or not
                 known = control.journal.get(prompt_id)
                 assert known is not None
@@ -99,6 +96,7 @@ async def test_who_submitted_a_prompt_by_himself_hears_of_its_end_after_the_rest
         async with control_of(manager, simulator.port) as control:
             await control.restart(force=True, requeue="pending")
             with Listener(simulator, "browser") as listener:
+                wait_running(simulator, others)
                 [item] = ask(simulator, "GET", "/queue").json["queue_running"]
                 assert item[3]["kept"] == [1, "ü"]
                 assert item[3]["client_id"] == "browser"
@@ -121,6 +119,7 @@ async def test_of_a_silent_one_the_browsers_queue_is_carried_over_as_it_was_last
             assert list(outcome.requeued) == [theirs, ours]
             assert outcome.lost == (wedge,)
             assert "last seen" in outcome.detail
+            wait_running(simulator, theirs)
             [again, _] = (ask(simulator, "GET", "/queue").json[name] for name in ("queue_running", "queue_pending"))
             assert (again[0][1], again[0][3]["client_id"], again[0][3]["kept"]) == (theirs, "browser", 1)
 
@@ -151,7 +150,7 @@ async def test_of_a_silent_one_the_journal_tells_what_to_submit_again(tmp_path: 
             assert list(outcome.requeued) == waiting
             assert outcome.lost == (wedge,)
             assert "last seen" in outcome.detail
-            assert _all(simulator) == waiting
+            assert queued(simulator) == waiting
             assert await control.state_of(done) == "completed"
 
 
@@ -167,7 +166,7 @@ async def test_what_the_new_server_refuses_is_said_and_the_rest_goes_on(tmp_path
             assert list(outcome.requeued) == [good]
             assert "UUID" in outcome.requeue_refused[odd]
             await control.comfyui.status()
-            assert _all(simulator) == [good]
+            assert queued(simulator) == [good]
 
 
 def _stranger(simulator: Simulator, prompt_id: str, number: float) -> Submission:
@@ -191,7 +190,7 @@ async def test_when_it_is_not_ready_in_time_prompts_are_submitted_as_soon_as_it_
             job = await manager.find(outcome.job_id or "")
             await manager.wait(job, WaitRequest(until=Until(Kind.PORT, port=simulator.port), wait_s=WAIT_S))
             await asyncio.gather(*control.lifecycle._later)
-            assert _all(simulator) == [waiting]
+            assert queued(simulator) == [waiting]
 
 
 #: Restarts, and is killed at a point that is named: before or after a function is called.
@@ -278,10 +277,10 @@ async def test_whoever_restarts_may_be_killed_and_the_next_status_submits_what_i
                     started = await later.start()
                     assert started.status in ("started", "already_running")
                     await later.comfyui.status()
-                    assert _all(simulator) == ([mine, others] if was_ended else [wedge, mine, others])
+                    assert queued(simulator) == ([mine, others] if was_ended else [wedge, mine, others])
                     for _ in range(2):  # and no second time, whoever looks
                         await asyncio.gather(later.comfyui.status(), control.comfyui.status())
-                    assert _all(simulator) == ([mine, others] if was_ended else [wedge, mine, others])
+                    assert queued(simulator) == ([mine, others] if was_ended else [wedge, mine, others])
                     assert await later.state_of(wedge) == ("lost_to_restart" if was_ended else "in_progress")
                     assert await later.state_of(others) == "pending"
                     known = later.journal.get(mine)
@@ -302,7 +301,7 @@ async def test_of_two_servers_that_find_prompts_owed_one_submits_each(
                     await first.start()
                     await asyncio.gather(*(who.comfyui.status() for who in (first, second) * 3))
                     await first.comfyui.status()
-                    assert _all(simulator) == owed
+                    assert queued(simulator) == owed
 
 
 async def test_a_later_restart_that_wishes_for_nothing_takes_the_wish_back(tmp_path: Path, manager: JobManager) -> None:
@@ -315,5 +314,5 @@ async def test_a_later_restart_that_wishes_for_nothing_takes_the_wish_back(tmp_p
             outcome = await control.restart(force=True, requeue="none")
             assert outcome.lost == (mine,)
             await control.comfyui.status()
-            assert _all(simulator) == []
+            assert queued(simulator) == []
             assert await control.state_of(mine) == "lost_to_restart"

@@ -18,7 +18,7 @@ from tests.comfyui.lifecycle.lifecycle_support import (
     Watched,
     a_checkout,
     control_of,
-    pending,
+    queued,
     run_to_its_end,
     shorten_patience,
     stuck,
@@ -86,12 +86,12 @@ async def test_a_supervised_one_without_a_manager_is_left_alone_and_the_command_
 async def test_a_manager_that_cannot_hear_is_said_so_and_nothing_is_lost(
     tmp_path: Path, manager: JobManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shorten_patience(monkeypatch)
     with a_checkout(tmp_path, "--manager", "execv") as simulator, watching(simulator.pid) as [old]:
         async with control_of(manager, simulator.port) as control:
             run_to_its_end(simulator, graphs.sleeping(0))
             mine = await control.submit(graphs.gil_hold(250))
             wait_until_silent(simulator)
+            shorten_patience(monkeypatch)  # from here on: the submission needs its time
             refusal = await control.refusal(control.restart(force=True, requeue="all"))
             assert "sudo systemctl restart comfyui" in refusal
             assert not old.is_dead()
@@ -123,7 +123,7 @@ async def test_the_configured_command_restarts_it(tmp_path: Path, manager: JobMa
                 assert old.is_dead()
                 assert outcome.pid == the_listener(simulator.port)
                 assert "COMFYUI_RESTART_COMMAND" in outcome.detail
-                assert running(simulator) + pending(simulator) == [waiting]
+                assert queued(simulator) == [waiting]
             finally:
                 with Watched(int((simulator.directory / "new").read_text())) as new:
                     new.kill()
@@ -144,7 +144,7 @@ async def test_a_configured_command_that_restarts_nothing_loses_nothing(
             assert said in outcome.output
             assert not old.is_dead()
             await control.comfyui.status()
-            assert running(simulator) + pending(simulator) == [first, second]
+            assert queued(simulator) == [first, second]
             assert await control.state_of(second) == "pending"
 
 

@@ -15,12 +15,12 @@ from tests.comfyui.lifecycle.lifecycle_support import (
     Control,
     a_checkout,
     control_of,
-    pending,
+    queued,
     simulators,
     stuck,
     the_listener,
 )
-from tests.comfyui.talk import running, submit
+from tests.comfyui.talk import submit
 from tests.comfyui_simulator.process import Simulator
 from tests.patience import wait_until
 from tests.survival.support import Server
@@ -66,7 +66,7 @@ async def _made_right(control: Control, simulator: Simulator, prompts: list[str]
     assert started.status in ("started", "already_running"), started
     await control.comfyui.status()
     assert simulators(simulator.port) == [the_listener(simulator.port)]
-    there = Counter(running(simulator) + pending(simulator))
+    there = Counter(queued(simulator))
     assert not [prompt_id for prompt_id, count in there.items() if count > 1]
     for prompt_id in prompts:
         state = await control.state_of(prompt_id)

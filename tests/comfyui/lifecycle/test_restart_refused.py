@@ -70,12 +70,12 @@ async def test_a_busy_one_is_left_alone_and_what_would_be_lost_is_named(
 async def test_a_silent_one_is_left_alone_and_what_the_journal_knows_is_named(
     tmp_path: Path, manager: JobManager, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
-    shorten_patience(monkeypatch)
     with a_checkout(tmp_path) as simulator, watching(simulator.pid) as [old]:
         async with control_of(manager, simulator.port) as control:
             run_to_its_end(simulator, graphs.sleeping(0))
             mine = await control.submit(graphs.gil_hold(250), "the portrait")
             wait_until_silent(simulator)
+            shorten_patience(monkeypatch)  # from here on: the submission needs its time
             refusal = await control.refusal(control.stop() if action == "stop" else control.restart())
             assert "what would be lost is unknown" in refusal
             assert mine in refusal

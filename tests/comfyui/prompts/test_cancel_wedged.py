@@ -34,7 +34,7 @@ FOREVER_S = 200.0
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_dead_worker_is_named(version: str, tmp_path: Path) -> None:
     async with controlled(tmp_path, "--version", version) as (control, _):
-        prompt_id = await control.submit(graphs.sys_exit(), wait_s=0.3)
+        prompt_id = await control.submit_running(graphs.sys_exit())
         waiting = await control.submit(graphs.output())
         cancelled = await control.cancel(prompt_id)
         assert (cancelled.verdict, cancelled.wedge) == (Verdict.WEDGED, Wedge.WORKER_DEAD)

@@ -239,7 +239,7 @@ def test_an_identical_graph_comes_from_the_cache_until_memory_is_freed(server: t
     assert second["status"]["messages"][1][1]["nodes"] == ["1", "9"]
     # The wish is looked at after a prompt: here the longer one, which leaves nothing else to be forgotten.
     with Listener(simulator, "longer") as listener:
-        submit(simulator, graph | {"5": graphs.node("SimSleep", seconds=0.5)}, client_id="longer")
+        submit(simulator, graph | {"5": graphs.node("SimSleep", seconds=3.0)}, client_id="longer")
         listener.until(is_type("executing"))
         ask(simulator, "POST", "/free", {"free_memory": True})
         listener.until(is_end)

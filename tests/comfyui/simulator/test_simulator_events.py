@@ -53,7 +53,8 @@ def test_a_success_and_its_repetition_from_the_cache(server: Server) -> None:
 def test_an_interrupted_prompt(server: Server) -> None:
     version, simulator = server
     with Listener(simulator, "owner") as listener:
-        prompt_id = submit(simulator, graphs.stepped(100, 0.2), client_id="owner")
+        # Long steps: the interrupt must come before the next one, also on a busy machine.
+        prompt_id = submit(simulator, graphs.stepped(100, 1.5), client_id="owner")
         listener.until(is_type("progress", 2))
         ask(simulator, "POST", "/interrupt", {"prompt_id": prompt_id})
         listener.until(is_end)
@@ -63,7 +64,7 @@ def test_an_interrupted_prompt(server: Server) -> None:
 def test_an_interrupted_prompt_without_a_client_is_told_to_all(server: Server) -> None:
     version, simulator = server
     with Listener(simulator, "someone") as listener:
-        submit(simulator, graphs.stepped(100, 0.2))
+        submit(simulator, graphs.stepped(100, 1.5))  # as above
         listener.until(is_type("progress"))
         ask(simulator, "POST", "/interrupt", {})
         listener.until(is_status(0))
@@ -110,7 +111,8 @@ def test_steps_of_a_prompt_without_a_client_are_told_to_all(server: Server) -> N
 def test_an_owner_who_comes_late_learns_which_node_runs(server: Server) -> None:
     version, simulator = server
     with Listener(simulator, "witness") as witness:
-        submit(simulator, graphs.stepped(10, 0.15), client_id="late")
+        # Long steps: whoever connects, and comes again, must do so within one.
+        submit(simulator, graphs.stepped(10, 1.0), client_id="late")
         with Listener(simulator, "late") as first:
             first.until(is_type("progress", 3))
         with Listener(simulator, "late") as listener:
@@ -130,7 +132,7 @@ def test_feature_flags_are_exchanged(server: Server) -> None:
 def test_an_interrupt_that_a_node_does_not_see_stops_the_next_one(server: Server) -> None:
     version, simulator = server
     with Listener(simulator, "ds") as listener:
-        prompt_id = submit(simulator, graphs.chain(graphs.sleeping(0.8), graphs.sleeping(0)), client_id="ds")
+        prompt_id = submit(simulator, graphs.chain(graphs.sleeping(3.0), graphs.sleeping(0)), client_id="ds")
         listener.until(is_type("executing"))
         ask(simulator, "POST", "/interrupt", {"prompt_id": prompt_id})
         listener.until(is_end)
@@ -140,7 +142,7 @@ def test_an_interrupt_that_a_node_does_not_see_stops_the_next_one(server: Server
 def test_a_last_node_that_does_not_see_the_interrupt_succeeds(server: Server) -> None:
     _, simulator = server
     with Listener(simulator, "owner") as listener:
-        prompt_id = submit(simulator, graphs.sleeping(0.8), client_id="owner")
+        prompt_id = submit(simulator, graphs.sleeping(3.0), client_id="owner")
         listener.until(is_type("executing"))
         ask(simulator, "POST", "/interrupt", {"prompt_id": prompt_id})
         listener.until(is_end)

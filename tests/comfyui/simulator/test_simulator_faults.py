@@ -47,7 +47,7 @@ def simulator() -> Generator[Simulator]:
 
 @pytest.mark.parametrize("version", ["new", "old"])
 def test_an_interrupt_between_queue_running_and_the_start_is_lost(version: str) -> None:
-    flags = ("--version", version, "--start-gap", "0.8")
+    flags = ("--version", version, "--start-gap", "3")
     with Simulator.start(*QUICK, *flags) as simulator, Listener(simulator, "owner") as listener:
         prompt_id = submit(simulator, graphs.stepped(2, 0.05), client_id="owner")
         listener.until(is_status(1))
@@ -62,7 +62,7 @@ def test_an_interrupt_between_queue_running_and_the_start_is_lost(version: str) 
 
 
 def test_execution_success_comes_before_the_history() -> None:
-    with Simulator.start(*QUICK, "--history-gap", "0.8") as simulator, Listener(simulator, "owner") as listener:
+    with Simulator.start(*QUICK, "--history-gap", "3") as simulator, Listener(simulator, "owner") as listener:
         prompt_id = submit(simulator, graphs.sleeping(0), client_id="owner")
         listener.until(is_type("execution_success"))
         assert entry(simulator, prompt_id) is None
@@ -119,7 +119,7 @@ def test_a_held_interpreter_lock_stops_http_but_not_sigterm(simulator: Simulator
 
 
 def test_sigint_waits_for_the_interpreter_lock(simulator: Simulator) -> None:
-    submit(simulator, graphs.gil_hold(scaled(1.5)))  # longer than the silence that is waited for
+    submit(simulator, graphs.gil_hold(scaled(4.0)))  # longer than the silence that is waited for
     wait_until_silent(simulator)
     simulator.signal(signal.SIGINT)
     assert not _has_ended(simulator, 0.3)
@@ -128,9 +128,9 @@ def test_sigint_waits_for_the_interpreter_lock(simulator: Simulator) -> None:
 
 def test_a_busy_node_slows_http_only(simulator: Simulator) -> None:
     with Listener(simulator, "owner") as listener:
-        prompt_id = submit(simulator, graphs.busy(scaled(1.0)), client_id="owner")
+        prompt_id = submit(simulator, graphs.busy(PATIENCE_S), client_id="owner")  # as long as an answer may take
+        listener.until(is_type("executing"))
         assert running(simulator) == [prompt_id]
-        listener.until(is_end)
 
 
 def test_a_stopped_process_answers_after_it_is_continued(simulator: Simulator) -> None:
