@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import stat
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -149,7 +150,9 @@ async def test_a_poll_waits_for_the_next_event_and_no_longer(runs: RunManager, a
 @pytest.mark.requirement("runs.same_events")
 async def test_many_followers_of_one_run_get_every_event_in_far_fewer_answers(runs: RunManager, agents: Agents) -> None:
     number, answers = 40, Counter[int]()
-    run = await runs.spawn(agents.command("sh", "-c", f"for i in $(seq {number}); do echo $i; sleep 0.05; done"))
+    # One process: a shell forks a sleep for each line, which takes a busy machine so long that each line is an answer.
+    lines = f"import time\nfor number in range({number}):\n    print(number, flush=True)\n    time.sleep(0.05)\n"
+    run = await runs.spawn(agents.command(sys.executable, "-I", "-S", "-c", lines))
 
     async def follow(follower: int) -> list[int]:
         seqs: list[int] = []

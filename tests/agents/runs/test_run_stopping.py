@@ -11,13 +11,14 @@ import pytest
 
 from mcp_background_job.agents import records, report
 from mcp_background_job.agents.adapters.base import Launch
+from mcp_background_job.agents.life import stopping
 from mcp_background_job.agents.records import CancelIntent
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
 from mcp_background_job.errors import RunStateError
 from mcp_background_job.jobs.manager import JobManager
 from tests.agents.fake_agents import Agents, assert_numbered, events_until, is_end, of, runs_of
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, WAIT_S
 from tests.survival.support import Server, another_manager, ended, kill_and_wait, runner_of, start
 
 pytestmark = pytest.mark.real_process
@@ -57,16 +58,19 @@ fork_into(breed)
 """
 
 
+def _let_heed_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kill no agent that heeds the signal, but late, as on a busy machine."""
+    monkeypatch.setattr(Launch.__init__, "__kwdefaults__", {**(Launch.__init__.__kwdefaults__ or {}), "grace_s": 10.0})
+
+
 @pytest.mark.requirement("runs.cancel")
 @pytest.mark.parametrize("form", [*HOSTILE, "a tool that forks in a loop"])
 async def test_a_cancel_is_answered_when_every_process_is_dead(
     runs: RunManager, agents: Agents, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hard = "ignore" in form or "loop" in form
-    if not hard:  # what heeds the signal, but late, as on a busy machine, is not to be killed
-        monkeypatch.setattr(
-            Launch.__init__, "__kwdefaults__", {**(Launch.__init__.__kwdefaults__ or {}), "grace_s": 10.0}
-        )
+    if not hard:
+        _let_heed_late(monkeypatch)
     body = f"begin()\nconnect('agent')\n{HOSTILE.get(form, _FORK_LOOP)}\nhang()\n"
     run = await runs.spawn(agents.codex(body))
     await asyncio.to_thread(agents.liveness.expect, "agent", "tool")
@@ -101,7 +105,11 @@ hang()
 
 @pytest.mark.requirement("runs.cancel")
 @pytest.mark.parametrize("ends", [True, False])
-async def test_an_agent_is_told_to_stop_before_it_is_signalled(runs: RunManager, agents: Agents, *, ends: bool) -> None:
+async def test_an_agent_is_told_to_stop_before_it_is_signalled(
+    runs: RunManager, agents: Agents, monkeypatch: pytest.MonkeyPatch, *, ends: bool
+) -> None:
+    if ends:  # by itself, however late
+        monkeypatch.setattr(stopping, "MESSAGE_GRACE_S", WAIT_S)
     body = INTERRUPTED.replace("ENDS", str(ends))
     run = await runs.spawn(agents.claude(body))
     await asyncio.to_thread(agents.liveness.expect, "agent", "tool")
@@ -143,16 +151,18 @@ async def test_a_run_is_cancelled_from_any_server_and_after_the_death_of_its_own
 
 @pytest.mark.requirement("runs.limits")
 @pytest.mark.parametrize(
-    ("limit", "sentence"), [("timeout_s", "time limit of 0.5 s"), ("idle_timeout_s", "no output for 0.5 s")]
+    ("limit", "sentence"), [("timeout_s", "time limit of 5 s"), ("idle_timeout_s", "no output for 5 s")]
 )
 async def test_a_limit_ends_a_run_and_all_that_it_started_with_no_server_alive(
-    agents: Agents, state_dir: str, limit: str, sentence: str
+    agents: Agents, state_dir: str, limit: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    _let_heed_late(monkeypatch)
     ends_by_its_own_signal = "ignore(signal.SIGTERM)\nsignal.signal(signal.SIGINT, lambda *_: os._exit(9))\n"
     body = f"{ends_by_its_own_signal}begin()\nconnect('agent')\ndaemon(lambda: connect('tool'))\nhang()\n"
     with another_manager(state_dir) as jobs:
         runs = runs_of(jobs)
-        run = await runs.spawn(replace(agents.codex(body), **{limit: 0.5}))
+        # By then, the agent must heed the signal and its tool be there, on a busy machine too.
+        run = await runs.spawn(replace(agents.codex(body), **{limit: 5.0}))
         await runs.close()
     await asyncio.to_thread(agents.liveness.expect, "agent", "tool")
 

@@ -71,6 +71,14 @@ class Control:
 
         await until(runs, f"{prompt_id} runs")
 
+    async def until_begun(self, prompt_id: str) -> None:
+        """Wait until a prompt is heard to have begun: an interrupt that comes before is forgotten."""
+
+        async def has_begun() -> bool:
+            return self.events.progress_of(prompt_id) is not None
+
+        await until(has_begun, f"{prompt_id} has begun")
+
     async def until_over(self, prompt_id: str) -> Any:
         """Return the status of a prompt that ends by itself."""
         prompt = await self.submitter.wait(prompt_id, PATIENCE_S)

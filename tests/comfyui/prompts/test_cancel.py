@@ -16,7 +16,7 @@ from mcp_background_job.jobs.request import new_job_id
 from tests.comfyui.prompts.cancel_support import VERSIONS, control_of, controlled, end_of, ended_at, queued
 from tests.comfyui.talk import submit
 from tests.comfyui_simulator.nodes import graphs
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
 
 pytestmark = pytest.mark.real_process
 
@@ -30,7 +30,9 @@ LONG = 600
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_an_interrupt_that_is_heeded_is_answered_when_the_step_ends(version: str, tmp_path: Path) -> None:
     async with controlled(tmp_path, "--version", version) as (control, simulator):
-        prompt_id = await control.submit_running(graphs.stepped(LONG, 1.0))
+        # A step is over well before the interrupt would be repeated.
+        prompt_id = await control.submit_running(graphs.stepped(LONG, 0.5))
+        await control.until_begun(prompt_id)
         cancelled = await control.cancel(prompt_id)
         assert time.time() >= ended_at(simulator, prompt_id)  # how much later is for the benchmark to say
         assert cancelled.verdict is Verdict.CANCELLED
@@ -60,6 +62,12 @@ async def test_a_last_step_that_is_deaf_finishes_and_its_outputs_are_there(versi
     async with controlled(tmp_path, "--version", version) as (control, simulator):
         graph = graphs.chain(graphs.output(), graphs.sleeping(1.5))
         prompt_id = await control.submit_running(graph)
+
+        async def last_runs() -> bool:
+            heard = control.events.progress_of(prompt_id)
+            return heard is not None and heard.node_id == "2"
+
+        await until(last_runs, "the last step runs")
         cancelled = await control.cancel(prompt_id)
         assert cancelled.verdict is Verdict.FINISHED
         assert end_of(simulator, prompt_id) == "success"
@@ -181,8 +189,10 @@ async def test_what_begins_between_the_look_and_the_deletion_is_interrupted(
         delete = control.client.delete_pending
 
         async def delete_too_late(prompt_ids: list[str], *, read_s: float) -> None:
+            await control.until_begun(first)
             await control.client.interrupt(first)
             await control.until_running(second)
+            await control.until_begun(second)
             await delete(prompt_ids, read_s=read_s)
 
         monkeypatch.setattr(control.client, "delete_pending", delete_too_late)
@@ -217,6 +227,7 @@ async def test_what_began_before_it_could_be_dropped_is_said(tmp_path: Path, mon
         delete = control.client.delete_pending
 
         async def delete_too_late(prompt_ids: list[str]) -> None:
+            await control.until_begun(first)
             await control.client.interrupt(first)
             await control.until_running(third)
             await delete(prompt_ids)

@@ -301,12 +301,8 @@ async def test_a_prompt_that_an_old_server_stopped_instead_is_named(
         async def interrupt_too_late(prompt_id: str, *, read_s: float) -> None:
             await asyncio.to_thread(gate.touch)
             await control.until_running(second)
-            # It has begun when it is heard of: an interrupt that comes before is forgotten.
-            await until(heard_of_second, "it has begun")
+            await control.until_begun(second)
             await interrupt(prompt_id, read_s=read_s)
-
-        async def heard_of_second() -> bool:
-            return control.events.progress_of(second) is not None
 
         monkeypatch.setattr(control.client, "interrupt", interrupt_too_late)
         cancelled = await control.cancel(first)
@@ -337,18 +333,16 @@ async def test_a_prompt_that_a_second_interrupt_stopped_instead_is_named(
     async with controlled(tmp_path, "--version", "old", "--old-interrupt") as (control, simulator):
         deaf = graphs.gated(gate, deaf=True)
         first = await control.submit_running(graphs.chain(deaf, graphs.stepped(LONG, 0.02)))
+        await control.until_begun(first)
         second = await control.submit(graphs.stepped(LONG, 0.02))
         interrupt = control.client.interrupt
         sent: list[str] = []
-
-        async def heard_of_second() -> bool:
-            return control.events.progress_of(second) is not None
 
         async def second_too_late(prompt_id: str, *, read_s: float) -> None:
             if sent:
                 await asyncio.to_thread(gate.touch)
                 await control.until_running(second)
-                await until(heard_of_second, "it has begun")
+                await control.until_begun(second)
             sent.append(prompt_id)
             await interrupt(prompt_id, read_s=read_s)
 
