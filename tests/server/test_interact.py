@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.patience import WAIT_S
+from tests.patience import PATIENCE_S, WAIT_S
 from tests.server.calls import Caller
 
 pytestmark = pytest.mark.real_process
@@ -42,7 +42,10 @@ async def test_a_slow_answer_is_waited_for_right_after_the_start_and_its_echo_is
     await client.facts("kill_job", job_id=job_id)
 
 
-async def test_a_prompt_that_throws_away_what_was_typed_before_is_waited_for(client: Caller) -> None:
+async def test_a_prompt_that_throws_away_what_was_typed_before_is_waited_for(
+    client: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_background_job.jobs.answering._YOUNG_S", PATIENCE_S)
     ask = "import getpass, time; time.sleep(0.7); print('got', getpass.getpass())"
     job_id = await started(client, shlex.join([sys.executable, "-c", ask]))
     answer = await client.text("interact_with_job", job_id=job_id, input="a secret", wait_s=WAIT_S)

@@ -16,7 +16,7 @@ from mcp_background_job.jobdir import control, usage
 from mcp_background_job.jobdir.usage import Sample
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
-from tests.patience import wait_until
+from tests.patience import PATIENCE_S, wait_until
 from tests.survival.support import (
     directory_of,
     ended,
@@ -175,6 +175,13 @@ async def start_crowd(manager: JobManager, liveness: Liveness) -> Job:
     return job
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy runner may answer late; other tests here stop theirs."""
+    monkeypatch.setattr(control, "LOOK_TIMEOUT_S", PATIENCE_S)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_many_processes_are_told_by_number_and_the_first_by_command(
     manager: JobManager, liveness: Liveness
 ) -> None:
@@ -189,6 +196,7 @@ async def test_many_processes_are_told_by_number_and_the_first_by_command(
     await manager.kill(job.job_id, by="test")
 
 
+@pytest.mark.usefixtures("patient")
 async def test_shared_pages_are_counted_once_on_request(
     manager: JobManager, state_dir: str, liveness: Liveness
 ) -> None:

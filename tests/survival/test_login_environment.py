@@ -47,6 +47,7 @@ def shell(request: pytest.FixtureRequest) -> str:
 def profile(state_dir: str, tmp_path: Path, shell: str, monkeypatch: pytest.MonkeyPatch) -> Profile:
     """Writes the file of the shell that a terminal reads; returns what a client hands to a server."""
     monkeypatch.setattr(login, "_LIMIT_S", PATIENCE_S)
+    monkeypatch.setattr(login, "_PLAIN_LIMIT_S", PATIENCE_S)
 
     def write(text: str, *others: str) -> dict[str, str]:
         for name in (FILES[Path(shell).name], *others):
