@@ -86,7 +86,7 @@ def measure_history(plan: Plan) -> list[Figure]:
             ours=as_time(ours),
             figure=f"{ours / floor:.2f}x",
         )
-        for what, ours, floor in zip(("cold start", "first list_jobs"), first, fresh, strict=True)
+        for what, ours, floor in zip(("cold start", "first whole list_jobs"), first, fresh, strict=True)
     ]
     starts: tuple[list[float], list[float]] = ([], [])
     lists: tuple[list[float], list[float]] = ([], [])
@@ -107,9 +107,10 @@ def _start_and_list(space: Workspace, state: StateDir, jobs: int, newest: str) -
     server = space.ours(state)
     server.initialize()
     started = time.perf_counter()
-    result = server.call("list_jobs", all_projects=True)
+    while "note" in (facts := facts_of(server.call("list_jobs", all_projects=True))):
+        pass  # it says that the index is being filled
     listed = time.perf_counter()
-    rows = facts_of(result)["jobs"]
+    rows = facts["jobs"]
     assert len(rows) == min(jobs, 20), f"{len(rows)} listed of {jobs}"
     assert not rows or (rows[0]["job_id"], rows[0]["status"]) == (newest, "completed"), rows[0]
     _check_last(server, jobs)
