@@ -207,7 +207,7 @@ class JobNews:
             self._store.close()
 
     def _write_later(self, write: Callable[[News], object]) -> None:
-        self._unwritten.append(write)
+        self._unwritten.append(write)  # the thread takes it out: neither can disturb the other
         self._thread.call_later(self._write_next)
 
     def _write_next(self) -> None:

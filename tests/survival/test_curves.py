@@ -16,7 +16,7 @@ from mcp_background_job.jobdir import control, usage
 from mcp_background_job.jobdir.usage import Sample
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
-from tests.patience import PATIENCE_S, wait_until
+from tests.patience import wait_until
 from tests.survival.support import (
     directory_of,
     ended,
@@ -173,12 +173,6 @@ async def start_crowd(manager: JobManager, liveness: Liveness) -> Job:
     job = await start(manager, f"exec {crowd}")
     liveness.expect_many("crowd", 59)
     return job
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy runner may answer late; other tests here stop theirs."""
-    monkeypatch.setattr(control, "LOOK_TIMEOUT_S", PATIENCE_S)
 
 
 @pytest.mark.usefixtures("patient")

@@ -17,7 +17,7 @@ from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.jobdir import control
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
-from tests.patience import PATIENCE_S, WAIT_S
+from tests.patience import WAIT_S
 from tests.survival.support import directory_of, runner_of, start
 
 pytestmark = pytest.mark.real_process
@@ -101,12 +101,6 @@ async def test_the_server_that_a_command_has_left_behind_is_waited_for(
     assert (await waiting).why == until
 
     await manager.kill(job.job_id, by="test")
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy runner may answer late; other tests here stop theirs."""
-    monkeypatch.setattr(control, "LOOK_TIMEOUT_S", PATIENCE_S)
 
 
 @pytest.mark.usefixtures("patient")

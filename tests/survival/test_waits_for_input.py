@@ -10,19 +10,13 @@ import sys
 import pytest
 
 from mcp_background_job.executors.waits import Waits
-from mcp_background_job.jobdir import control
 from mcp_background_job.jobs.manager import JobManager
-from tests.patience import PATIENCE_S, until, wait_until
+from tests.patience import until, wait_until
 from tests.survival.support import printed, start, status_of
 
-pytestmark = pytest.mark.real_process
+pytestmark = [pytest.mark.real_process, pytest.mark.usefixtures("patient")]
 
 POLLS = "import select, sys; print('pick one> ', end='', flush=True); select.select([sys.stdin], [], [])"
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "LOOK_TIMEOUT_S", PATIENCE_S)
 
 
 async def waits(manager: JobManager, job_id: str) -> Waits:

@@ -32,7 +32,7 @@ from mcp_background_job.jobs.manager import JobManager
 from tests.comfyui.lifecycle.lifecycle_support import CHECKOUT, Control, control_of
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.nodes.graphs import Graph
-from tests.comfyui_simulator.process import PortTakenError, Simulator, free_port
+from tests.comfyui_simulator.process import Simulator
 from tests.nursery.starts import NURSERY
 from tests.patience import PATIENCE_S
 
@@ -108,20 +108,14 @@ class Place:
     @classmethod
     def open(cls, directory: Path, *flags: str, port: int | None = None, anew: bool = True) -> Place:
         """Start the first simulator: anew, as somebody starts ComfyUI in its checkout, so that it can be restarted."""
-        ledger, wanted = Ledger(directory / "ledger"), port
+        ledger = Ledger(directory / "ledger")
+        given = (*QUICK, *flags, "--ledger", str(ledger.path))
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
-        while True:
-            port = wanted or free_port()
-            given = (*QUICK, *flags, "--ledger", str(ledger.path), "--port", str(port))
-            try:
-                simulator = Simulator.start(
-                    *given, directory=directory, cwd=CHECKOUT if anew else None, env=environment
-                )
-                break
-            except PortTakenError:  # between the choice and the bind, as by another run of the tests
-                if wanted:
-                    raise
+        at = ("--port", str(port)) if port else ()
+        simulator = Simulator.start(*given, *at, directory=directory, cwd=CHECKOUT if anew else None, env=environment)
+        port = simulator.port
+        given = (*given, "--port", str(port))
         return cls(port, ledger, given, simulator, [simulator])
 
     def kill(self) -> None:
