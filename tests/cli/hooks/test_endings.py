@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import select
-import shutil
 import time
 from pathlib import Path
 
 from tests.cli.command_line import CommandLine, end_of, line_of
+from tests.copies import copy_live
 from tests.patience import PATIENCE_S, WAIT
 
 
@@ -47,7 +47,7 @@ def test_of_a_thousand_ends_at_once_each_is_printed_once(cli: CommandLine, tmp_p
     jobs = cli.state_dir / "jobs"
     ids = [f"jx{number:04}" for number in range(1000)]
     for job_id in ids:
-        copy = shutil.copytree(jobs / pilot, tmp_path / job_id, ignore=shutil.ignore_patterns("control.sock"))
+        copy = copy_live(jobs / pilot, tmp_path / job_id)
         spec = json.loads((copy / "spec.json").read_text())
         (copy / "spec.json").write_text(json.dumps({**spec, "job_id": job_id}))
     following = cli.open("endings", "--follow", "--all-projects")

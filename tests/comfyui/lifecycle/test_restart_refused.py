@@ -34,6 +34,7 @@ from tests.comfyui.lifecycle.lifecycle_support import (
 from tests.comfyui.talk import submit, wait_until_silent
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator, free_port
+from tests.copies import copy_live
 from tests.patience import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.real_process
@@ -278,7 +279,7 @@ async def test_a_directory_that_is_no_checkout_is_named(
 
 async def test_one_whose_directory_is_gone_is_not_killed(tmp_path: Path, manager: JobManager) -> None:
     checkout = tmp_path / "ComfyUI"
-    shutil.copytree(CHECKOUT, checkout)
+    copy_live(CHECKOUT, checkout)  # a simulator of another test may be compiling it
     (checkout / "main.py").write_text((CHECKOUT / "main.py").read_text().replace("__file__", repr(str(CHECKOUT / "x"))))
     with Simulator.start(*QUICK, directory=tmp_path, cwd=checkout) as simulator, watching(simulator.pid) as [running]:
         shutil.rmtree(checkout)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Generator
@@ -22,6 +21,7 @@ from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, StateDir
 from mcp_background_job.jobdir.records import Spec, Status
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
+from tests.copies import copy_live
 from tests.patience import PATIENCE_S, wait_until
 from tests.survival.support import (
     Server,
@@ -210,15 +210,12 @@ async def test_a_copy_of_a_live_jobs_files_does_not_get_the_job_killed(
     liveness.expect("leader")
     path = directory_of(state_dir, job.job_id)
 
-    def without_sockets(_: str, names: list[str]) -> list[str]:
-        return [name for name in names if name == "control.sock"]
-
     if what == "the job's directory":
         copy, copied_id = state_dir, "jcopy"
-        shutil.copytree(path.path, f"{state_dir}/jobs/{copied_id}", ignore=without_sockets)
+        copy_live(path.path, f"{state_dir}/jobs/{copied_id}")
     else:
         copy, copied_id = f"{state_dir}-copy", job.job_id
-        shutil.copytree(state_dir, copy, ignore=without_sockets)
+        copy_live(state_dir, copy)
     with another_manager(copy) as other:
         await other.recover()
         assert (await other.find(copied_id)).status == "lost"
