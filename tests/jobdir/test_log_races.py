@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import random
@@ -23,6 +22,7 @@ from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.runner.log.output import Log
 from mcp_background_job.runner.log.retention import Punch
 from mcp_background_job.runner.system import punch_hole
+from tests.live_files import bytes_on_disk
 
 _STREAMS = (Stream.STDOUT, Stream.STDERR)
 _NIGHT_S = 600.0
@@ -119,11 +119,7 @@ class Race:
         assert log.lost == 0
 
     def _measure(self) -> None:
-        used = 0
-        for entry in os.scandir(self.job.path):
-            with contextlib.suppress(FileNotFoundError):
-                used += entry.stat().st_blocks * 512
-        self.most_on_disk = max(self.most_on_disk, used)
+        self.most_on_disk = max(self.most_on_disk, bytes_on_disk(Path(self.job.path)))
 
     def _read_on(self, stream: Stream | None = None) -> None:
         chance = random.Random(self.seed + 1)  # noqa: S311  repeats, and keeps no secret

@@ -12,6 +12,7 @@ import pytest
 
 from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobs.manager import JobManager
+from tests.live_files import bytes_on_disk
 from tests.patience import WAIT_S
 from tests.survival.support import Server, another_manager, ended, exit_of, output_of, start
 
@@ -95,7 +96,7 @@ async def test_a_line_without_an_end_is_kept_to_its_share_and_what_was_dropped_i
         pattern = letters[start_letter:] + letters[:start_letter]
         assert piece.data == (pattern * (len(piece.data) // 26 + 1))[: len(piece.data)]
         directory = Path(manager.places.store_of(job.job_id).log_path(job.job_id)).parent
-        assert sum(file.stat().st_blocks * 512 for file in directory.iterdir()) <= share + _MB
+        assert bytes_on_disk(directory) <= share + _MB
         page = await manager.page(job, cursor=0, max_bytes=1000)
         assert page.start == page.first > 0
         excerpt = await manager.excerpt(job)

@@ -276,7 +276,7 @@ async def test_a_run_whose_job_was_never_recorded_has_failed(runs: RunManager, a
         (directory / name).unlink()
     job = Path(state_dir) / "jobs" / run.record.job_id
     for path in job.iterdir():
-        path.unlink()  # as after a crash between the claim of the id and the record
+        path.unlink(missing_ok=True)  # as after a crash between the claim of the id and the record
 
     events = await events_until(runs, run)
 

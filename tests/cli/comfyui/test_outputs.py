@@ -14,6 +14,7 @@ from tests.cli.comfyui_line import ComfyUILine, Renderer
 from tests.cli.command_line import CommandLine, end_of, on_terminal, read_until
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
+from tests.live_files import begun_parts
 from tests.patience import WAIT, wait_until
 
 pytestmark = pytest.mark.real_process
@@ -103,7 +104,7 @@ def staller(cli: CommandLine, tmp_path: Path) -> Any:
 
 
 def _await_part(directory: Path) -> None:
-    wait_until(lambda: any(part.stat().st_size > 0 for part in directory.rglob(".*.part")), "a part is there")
+    wait_until(lambda: begun_parts(directory) > 0, "a part is there")
 
 
 def test_a_terminal_shows_how_far_it_is(staller: Renderer, tmp_path: Path) -> None:

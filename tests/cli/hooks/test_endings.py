@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from tests.cli.command_line import CommandLine, end_of, line_of
-from tests.copies import copy_live
+from tests.live_files import copy_live
 from tests.patience import PATIENCE_S, WAIT
 
 

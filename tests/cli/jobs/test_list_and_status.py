@@ -246,7 +246,7 @@ def test_the_doctor_finds_an_index_that_cannot_be_used(cli: CommandLine) -> None
     job_id = cli.start("--", "true")
     cli.ok("wait", job_id)
     for path in cli.state_dir.glob("jobs.sqlite3*"):
-        path.unlink()
+        path.unlink(missing_ok=True)
     (cli.state_dir / "jobs.sqlite3").mkdir()
     done = cli("doctor", "--json")
     assert done.returncode == 1

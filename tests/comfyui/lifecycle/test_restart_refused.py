@@ -34,7 +34,7 @@ from tests.comfyui.lifecycle.lifecycle_support import (
 from tests.comfyui.talk import submit, wait_until_silent
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator, free_port
-from tests.copies import copy_live
+from tests.live_files import copy_live
 from tests.patience import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.real_process

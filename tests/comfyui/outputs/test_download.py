@@ -28,6 +28,7 @@ from mcp_background_job.registry.journal import JOURNAL
 from tests.comfyui.outputs.download_support import Site, sha256, site_of
 from tests.comfyui.talk import submit
 from tests.comfyui_simulator.nodes import graphs
+from tests.live_files import begun_parts
 from tests.patience import PATIENCE_S, until
 
 pytestmark = pytest.mark.real_process
@@ -306,8 +307,7 @@ async def test_all_that_has_come_is_told_though_no_more_comes(tmp_path: Path) ->
 
 
 async def _has_part(folder: Path, count: int = 1) -> bool:
-    parts = [os.path.join(here, name) for here, _, names in os.walk(folder) for name in names if name.endswith(".part")]
-    return sum(os.stat(part).st_size > 0 for part in parts) == count
+    return begun_parts(folder) == count
 
 
 async def test_a_server_that_falls_silent_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, StateDir
 from mcp_background_job.jobdir.records import Spec, Status
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
-from tests.copies import copy_live
+from tests.live_files import copy_live
 from tests.patience import PATIENCE_S, wait_until
 from tests.survival.support import (
     Server,
