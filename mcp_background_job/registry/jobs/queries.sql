@@ -30,20 +30,38 @@ SELECT jobs.* FROM projects JOIN jobs ON job_id = (
 ORDER BY jobs.project;
 
 -- page --
--- Pages first choose keys, which indexes hold, so rows that are passed over are not read.
+-- Pages first choose keys, which indexes hold, so rows that are passed over are not read. And they end with the last job
+-- that is counted: to look for more of a rare status would pass over all.
 SELECT * FROM jobs WHERE job_id IN (
     SELECT job_id FROM jobs
     WHERE (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
-    AND (:name IS NULL OR name = :name)
     AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond))
-    ORDER BY state = 'exited', created_at DESC, job_id DESC LIMIT :limit OFFSET :offset
+    ORDER BY state = 'exited', created_at DESC, job_id DESC
+    LIMIT max(0, min(:limit, -:offset + (
+        SELECT coalesce(sum(number), 0) FROM counts
+        WHERE (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
+        AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond))
+    ))) OFFSET :offset
 ) ORDER BY state = 'exited', created_at DESC, job_id DESC;
 
 -- page_of_project --
 SELECT * FROM jobs WHERE job_id IN (
     SELECT job_id FROM jobs
     WHERE project = :project AND (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
-    AND (:name IS NULL OR name = :name)
+    AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond))
+    ORDER BY state = 'exited', created_at DESC, job_id DESC
+    LIMIT max(0, min(:limit, -:offset + (
+        SELECT coalesce(sum(number), 0) FROM counts
+        WHERE project = :project AND (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
+        AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond))
+    ))) OFFSET :offset
+) ORDER BY state = 'exited', created_at DESC, job_id DESC;
+
+-- page_of_name --
+SELECT * FROM jobs WHERE job_id IN (
+    SELECT job_id FROM jobs
+    WHERE name = :name AND (:project IS NULL OR project = :project)
+    AND (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
     AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond))
     ORDER BY state = 'exited', created_at DESC, job_id DESC LIMIT :limit OFFSET :offset
 ) ORDER BY state = 'exited', created_at DESC, job_id DESC;
@@ -60,15 +78,14 @@ WHERE (:project IS NULL OR project = :project)
 ORDER BY state = 'exited', created_at DESC, job_id DESC LIMIT :limit OFFSET :offset;
 
 -- count --
-SELECT count(*) AS number FROM jobs;
-
--- count_of_project --
-SELECT count(*) AS number FROM jobs WHERE project = :project;
-
--- count_chosen --
-SELECT coalesce(sum(:project IS NULL OR project = :project), 0) AS meant, count(*) AS everywhere FROM jobs
+SELECT coalesce(sum(number) FILTER (WHERE :project IS NULL OR project = :project), 0) AS meant,
+       coalesce(sum(number), 0) AS everywhere FROM counts
 WHERE (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
-    AND (:name IS NULL OR name = :name)
+    AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond));
+
+-- count_of_name --
+SELECT coalesce(sum(:project IS NULL OR project = :project), 0) AS meant, count(*) AS everywhere FROM jobs
+WHERE name = :name AND (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
     AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond));
 
 -- count_found --
@@ -80,7 +97,8 @@ WHERE (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
     AND (:before IS NULL OR (created_at, job_id) < (:before, :before_id));
 
 -- projects --
-SELECT project, count(*) AS number FROM jobs WHERE project <> '' GROUP BY project;
+SELECT project, sum(number) AS number FROM counts
+WHERE typeof(project) = 'text' AND project <> '' GROUP BY project;
 
 -- children --
 SELECT * FROM jobs WHERE parent IN (SELECT value FROM json_each(:job_ids)) ORDER BY created_at, job_id LIMIT :limit;
