@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +14,14 @@ from mcp_background_job.core.job import ANY, Job, JobChoice
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.registry.base import Counts
 from mcp_background_job.registry.sqlite import SqliteRegistry
-from tests.registry.test_sqlite import AS_RELEASE_1, as_release_1, opened, path
-
-__all__ = ["path"]  # a fixture
+from tests.registry.test_sqlite import AS_RELEASE_1, as_release_1, opened
 
 LIVE = Job(job_id="jlive", command="serve", cwd="/src", created_at=1.0, state=State.RUNNING, name="web", project="/src")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "jobs.sqlite3")
 
 
 def counted(connection: sqlite3.Connection) -> list[tuple[str | bytes, str, str, int]]:
