@@ -5,10 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 
+from mcp_background_job.cli import interruption
 from mcp_background_job.cli.descriptors import make_up_for_closed
-
-#: The exit code of a program that Ctrl-C has ended, as shells have it.
-_INTERRUPTED = 128 + signal.SIGINT
 
 
 def main() -> None:
@@ -27,10 +25,9 @@ def main() -> None:
         from mcp_background_job.cli.hooks.stop import run as run_hook  # noqa: PLC0415
 
         run_hook(sys.argv[3:])
-    try:
-        from mcp_background_job.cli.main import run as run_command  # noqa: PLC0415
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+    interruption.end_at_once()
+    from mcp_background_job.cli.main import run as run_command  # noqa: PLC0415  so that Ctrl-C may strike meanwhile
+
     run_command()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from mcp_background_job.cli import exit_codes, output, terminal
+from mcp_background_job.cli import exit_codes, interruption, output, terminal
 from mcp_background_job.cli.binder import bind
 from mcp_background_job.cli.commands import ALL
 from mcp_background_job.errors import BackgroundJobError
@@ -49,10 +49,12 @@ def _run(tokens: list[str]) -> int | None:
     command, arguments = ALL.named(tokens)
     call = bind(command.load(), arguments) if command.path else None
     if call:
-        return call()
+        with interruption.raised():
+            return call()
     from mcp_background_job.cli.parser import run as run_any  # noqa: PLC0415  see ``binder``
 
-    return run_any(tokens)
+    with interruption.raised():
+        return run_any(tokens)
 
 
 def with_current_session(tokens: list[str]) -> list[str]:

@@ -9,9 +9,11 @@ goes on in its loop.
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Coroutine, Generator
 from types import coroutine as awaitable
 from typing import Any, TypeVar
+
+from mcp_background_job.executors import interrupts
 
 Result = TypeVar("Result")
 
@@ -37,13 +39,19 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
             work.send(None)
         except StopIteration as end:
             return end.value
+    return in_loop(_Begun(work))
+
+
+def in_loop(work: Awaitable[Result]) -> Result:
+    """Run to its end what needs an event loop from the first; a Ctrl-C cancels it, between two steps of the loop."""
     import asyncio  # noqa: PLC0415  see the top
 
-    return asyncio.run(_go_on(work))
+    return asyncio.run(_cancellable(work))
 
 
-async def _go_on(work: Coroutine[Any, Any, Result]) -> Result:
-    return await _Begun(work)
+async def _cancellable(work: Awaitable[Result]) -> Result:
+    with interrupts.between_steps():
+        return await work
 
 
 class _Begun:

@@ -14,6 +14,7 @@ from mcp_background_job.actions.house import House
 from mcp_background_job.app import build
 from mcp_background_job.config import Settings
 from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.executors import looping
 from mcp_background_job.web.calls import Calls
 from mcp_background_job.web.parts import page_app
 from mcp_background_job.web.paths import link_of
@@ -54,7 +55,8 @@ def serve_page(settings: Settings, port: int | None, *, read_only: bool, tell: C
         bound = listener.getsockname()[1]
         manager = build(settings, is_server=True)
         try:
-            asyncio.run(_serve(House.of(manager, settings), settings, listener, bound, read_only=read_only, tell=tell))
+            house = House.of(manager, settings)
+            looping.in_loop(_serve(house, settings, listener, bound, read_only=read_only, tell=tell))
         finally:
             manager.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Generator, Sequence
 from importlib.machinery import ModuleSpec
@@ -11,6 +12,8 @@ from types import ModuleType
 import pytest
 
 from mcp_background_job.__main__ import main
+from tests.cli.command_line import CommandLine
+from tests.patience import PATIENCE_S
 
 
 class Importing:
@@ -38,17 +41,69 @@ def importing(monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[[str, Calla
     signal.signal(signal.SIGINT, before)
 
 
-def test_a_command_ends_as_one_that_was_interrupted(
-    importing: Callable[[str, Callable[[], None]], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt() -> None:
-        raise KeyboardInterrupt
+#: Runs a command that is interrupted while a class of the module that is named first is made. There Python 3.11 turns
+#: each exception into another.
+_STRUCK = """
+import functools, signal, sys
 
-    monkeypatch.setattr(sys, "argv", ["mcp-background-job", "list"])
-    importing("mcp_background_job.cli.main", interrupt)
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 130
+strikes_in = sys.argv.pop(1)
+
+class Struck(functools.cached_property):
+    def __set_name__(self, owner, name):
+        super().__set_name__(owner, name)
+        if owner.__module__ == strikes_in:
+            signal.raise_signal(signal.SIGINT)
+
+functools.cached_property = Struck
+from mcp_background_job.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("mcp_background_job.executors.local.place", ["list"]),
+        ("mcp_background_job.executors.local.place", ["run", "--follow", "--", "echo started"]),
+        ("mcp_background_job.cli.parser", ["list", "--help"]),
+        ("mcp_background_job.cli.parser", ["lits"]),
+    ],
+)
+def test_a_command_ends_without_a_word_as_one_that_was_interrupted(
+    cli: CommandLine, module: str, arguments: list[str]
+) -> None:
+    command = [sys.executable, "-c", _STRUCK, module, *arguments]
+    done = subprocess.run(command, env=cli.environment, capture_output=True, timeout=PATIENCE_S, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+#: Runs a command that leaves a thread behind, and is interrupted when it waits for that.
+_LEAVES_A_THREAD = """
+import signal, threading, time
+from mcp_background_job.__main__ import main
+
+wait = threading._shutdown
+
+def struck():
+    signal.raise_signal(signal.SIGINT)
+    wait()
+
+threading._shutdown = struck
+main()
+"""
+
+
+def test_nor_does_one_that_has_written_all_of_its_output(cli: CommandLine) -> None:
+    command = [sys.executable, "-c", _LEAVES_A_THREAD, "list"]
+    done = subprocess.run(command, env=cli.environment, capture_output=True, timeout=PATIENCE_S, check=False)
+    assert (done.returncode, done.stderr) == (130, b"")
+
+
+def test_a_command_that_was_told_to_ignore_it_goes_on(cli: CommandLine) -> None:
+    ignoring = f"import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n{_STRUCK}"
+    command = [sys.executable, "-c", ignoring, "mcp_background_job.executors.local.place", "list"]
+    done = subprocess.run(command, env=cli.environment, capture_output=True, timeout=PATIENCE_S, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize(

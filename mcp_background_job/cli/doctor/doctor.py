@@ -18,6 +18,7 @@ from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.config import Settings, load_comfyui_settings, load_settings
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import BackgroundJobError
+from mcp_background_job.executors import looping
 from mcp_background_job.install.reaching import Installed
 from mcp_background_job.jobs.manager import JobManager
 
@@ -41,7 +42,7 @@ def doctor(*, on: str = "", every: Every = False, as_json: AsJson = False) -> in
     comfyui = load_comfyui_settings()
     endpoints = comfyui_endpoints(comfyui)
     findings = examine(settings, comfyui)
-    asyncio.run(_look(settings, endpoints, findings))
+    looping.in_loop(_look(settings, endpoints, findings))
     if as_json:
         terminal.as_json(findings.as_dict())
     else:
