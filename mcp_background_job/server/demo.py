@@ -5,7 +5,6 @@ Nothing here is staged: every line that is printed comes from an answer of the s
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import re
@@ -21,6 +20,11 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 from mcp_types import TextContent
 
+from mcp_background_job.app import build
+from mcp_background_job.config import Settings, load_settings
+from mcp_background_job.core.job import JobChoice
+from mcp_background_job.core.states import State
+from mcp_background_job.executors import looping
 from mcp_background_job.processes.wrapper import ProcessWrapper
 
 _RENDER = """
@@ -48,7 +52,10 @@ _COUNT = "for n in $(seq 1 60); do echo line $n; sleep 0.1; done; exit 42"
 def main() -> None:
     """Run the demonstration."""
     with tempfile.TemporaryDirectory(prefix="mcp-background-job-demo-") as directory:
-        asyncio.run(_demonstrate(directory))
+        try:
+            looping.in_loop(_demonstrate(directory))
+        finally:  # Ctrl-C, or an error: what outlives a server would outlive this too
+            looping.in_loop(_end_what_runs(load_settings(state_dir=_state_dir(directory))))
 
 
 async def _demonstrate(directory: str) -> None:
@@ -62,6 +69,17 @@ async def _demonstrate(directory: str) -> None:
     _say(
         f"That was all, in {time.monotonic() - began:.0f} s. The state directory of this demonstration is removed now."
     )
+
+
+async def _end_what_runs(settings: Settings) -> None:
+    manager = build(settings)
+    try:
+        for job in await manager.list(JobChoice(statuses=(State.RUNNING,))):
+            await manager.kill(job.job_id, by="demo", why="the demonstration is over", grace_s=0)
+    finally:
+        await manager.places.finish()
+        await manager.inheritance.close()
+        manager.close()
 
 
 async def _render(client: Client[Any]) -> None:
@@ -113,9 +131,13 @@ async def _outlive_the_server(directory: str) -> None:
 async def _client(directory: str) -> AsyncGenerator[Client[Any]]:
     pid_file = shlex.quote(str(Path(directory) / "server.pid"))
     script = f"echo $$ > {pid_file}; exec {shlex.quote(sys.executable)} -m mcp_background_job"
-    environment = {**os.environ, "MCP_BG_STATE_DIR": str(Path(directory) / "state")}
+    environment = {**os.environ, "MCP_BG_STATE_DIR": _state_dir(directory)}
     async with Client(StdioTransport("/bin/sh", ["-c", script], env=environment)) as client:
         yield client
+
+
+def _state_dir(directory: str) -> str:
+    return str(Path(directory) / "state")
 
 
 def _server_pid(directory: str) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mcp_background_job.actions.house import House
 from mcp_background_job.app import build
 from mcp_background_job.config import Settings, variable_of
+from mcp_background_job.executors import looping
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.server import stdio
 from mcp_background_job.server.build import build_server
@@ -72,7 +73,7 @@ def serve_http(
     for sentence in (*_how_to_use(settings, host, port), *_where_to_look(token, host, port)):
         tell(sentence)
     _keep_what_is_loaded()
-    server.run(
+    served = server.run_async(
         "http",
         host=host,
         port=port,
@@ -85,6 +86,7 @@ def serve_http(
         log_level="WARNING",
         host_origin_protection=True,
     )
+    looping.in_loop(served)
 
 
 class _BearerToken(TokenVerifier):
