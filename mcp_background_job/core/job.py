@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from mcp_background_job.core.states import Outcome, State, status_of
 from mcp_background_job.core.text import duration
@@ -75,6 +77,14 @@ class Job:
         return f"{self.job_id} `{self.name}`" if self.name else self.job_id
 
 
+#: When a job was created, and its id: lists of jobs are in the order of these, from the largest on.
+Age: TypeAlias = tuple[float, str]
+
+#: Ages that all jobs lie between.
+NEWEST: Age = (math.inf, "")
+OLDEST: Age = (-math.inf, "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobChoice:
     """Which jobs are meant; a field that is left out allows any.
@@ -85,7 +95,8 @@ class JobChoice:
         project: they belong to this project.
         cwd: they run in this directory, or below it.
         text: their name, id or command contains it; case does not matter.
-        before: they are older than this creation time and id, which is the order of lists.
+        before: they are older than this.
+        since: they are of this age or newer.
     """
 
     statuses: tuple[str, ...] = ()
@@ -93,12 +104,13 @@ class JobChoice:
     project: str | None = None
     cwd: str | None = None
     text: str | None = None
-    before: tuple[float, str] | None = None
+    before: Age | None = None
+    since: Age | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether it chooses only by fields that an index holds."""
-        return self.text is None and self.before is None
+        return (self.text, self.before, self.since) == (None, None, None)
 
     def includes(self, job: Job) -> bool:
         """Tell whether a job is meant."""
@@ -108,8 +120,14 @@ class JobChoice:
             and self.project in (None, job.project)
             and (self.cwd is None or f"{job.cwd.rstrip('/')}/".startswith(f"{self.cwd.rstrip('/')}/"))
             and (self.text is None or self.text.lower() in f"{job.name or ''} {job.job_id} {job.command}".lower())
-            and (self.before is None or (job.created_at, job.job_id) < self.before)
+            and (self.before is None or age_of(job) < self.before)
+            and (self.since is None or age_of(job) >= self.since)
         )
+
+
+def age_of(job: Job) -> Age:
+    """Return the place of a job in the order of lists."""
+    return job.created_at, job.job_id
 
 
 #: All jobs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from mcp_background_job.core.job import Job, JobChoice
+from mcp_background_job.core.job import Age, Job, JobChoice
 
 if TYPE_CHECKING:
     from mcp_background_job.core.run import RunChoice, RunRow
@@ -55,6 +55,10 @@ class Registry(Protocol):
 
     def count(self) -> int:
         """Return how many jobs there are."""
+        ...
+
+    def behind(self, age: Age, number: int) -> Age | None:
+        """Return the age of the job that comes so many behind an age, newest first; ``None`` if fewer are older."""
         ...
 
     def counts(self, choice: JobChoice) -> Counts:

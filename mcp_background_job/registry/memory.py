@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from mcp_background_job.core.job import Job, JobChoice
+from mcp_background_job.core.job import Age, Job, JobChoice, age_of
 from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.core.states import State, may_follow
 from mcp_background_job.registry.base import Counts
@@ -59,6 +59,10 @@ class MemoryRegistry:
 
     def count(self) -> int:
         return len(self._jobs)
+
+    def behind(self, age: Age, number: int) -> Age | None:
+        older = [age_of(job) for job in self._newest_first() if age_of(job) < age]
+        return older[number - 1] if len(older) >= number else None
 
     def counts(self, choice: JobChoice) -> Counts:
         return Counts(len(self._chosen(choice)), len(self._chosen(dataclasses.replace(choice, project=None))))

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
-from mcp_background_job.core.job import ANY, Job, JobChoice
+from mcp_background_job.core.job import ANY, NEWEST, OLDEST, Age, Job, JobChoice
 from mcp_background_job.core.states import TRANSITIONS, Outcome, State
 from mcp_background_job.core.wire import utf8
 from mcp_background_job.registry.base import Counts
@@ -71,6 +71,10 @@ class SqliteRegistry:
 
     def count(self) -> int:
         return self.counts(ANY).everywhere
+
+    def behind(self, age: Age, number: int) -> Age | None:
+        rows = self._database.rows("behind", before=age[0], before_id=age[1], number=number)
+        return next(((row["created_at"], row["job_id"]) for row in rows), None)
 
     def counts(self, choice: JobChoice) -> Counts:
         (row,) = self._database.rows(_count_query(choice), **_storable(_chosen_by(choice)))
@@ -150,6 +154,8 @@ def _count_query(choice: JobChoice) -> str:
 
 def _chosen_by(choice: JobChoice) -> dict[str, Any]:
     cwd = choice.cwd
+    before, before_id = choice.before or NEWEST
+    since, since_id = choice.since or OLDEST
     return {
         "statuses": json.dumps(sorted(choice.statuses)),
         "name": choice.name,
@@ -159,8 +165,10 @@ def _chosen_by(choice: JobChoice) -> dict[str, Any]:
         "below": cwd and f"{cwd.rstrip('/')}/",
         "beyond": cwd and f"{cwd.rstrip('/')}0",
         "text": choice.text and choice.text.lower(),
-        "before": choice.before and choice.before[0],
-        "before_id": choice.before and choice.before[1],
+        "before": before,
+        "before_id": before_id,
+        "since": since,
+        "since_id": since_id,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -22,9 +23,9 @@ from mcp_background_job.jobdir import claims, records
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Exit, Spec
-from mcp_background_job.jobs.indexing import passes
+from mcp_background_job.jobs.indexing import finding, passes
 from mcp_background_job.jobs.indexing.index import Index
-from mcp_background_job.registry.base import Registry
+from mcp_background_job.registry.base import Counts, Registry
 from mcp_background_job.registry.sqlite import SqliteRegistry
 
 #: A number of jobs that no first look gets through.
@@ -196,7 +197,8 @@ async def test_live_jobs_are_looked_at_again_only_when_something_changed(
     assert ended.state is State.EXITED
 
 
-async def test_removed_jobs_are_on_no_page_and_mean_no_name(place: Directory, make: Make) -> None:
+@pytest.mark.parametrize("choice", [JobChoice(statuses=("completed",)), JobChoice(text="AA")])
+async def test_removed_jobs_are_on_no_page_and_mean_no_name(place: Directory, make: Make, choice: JobChoice) -> None:
     index = make()
     for number in range(6):
         place.start(f"j{number}aa", name="web", created_at=number, marked=False)
@@ -208,8 +210,32 @@ async def test_removed_jobs_are_on_no_page_and_mean_no_name(place: Directory, ma
     found = await index.find("web", Asker("/src"))
     assert found is not None
     assert found.job_id == "j3aa"
-    page = await index.page(JobChoice(statuses=("completed",)), limit=3, offset=0)
+    page = await index.page(choice, limit=3, offset=0)
     assert [job.job_id for job in page] == ["j3aa", "j2aa", "j0aa"]
+
+
+async def test_what_is_looked_for_by_a_text_lets_other_calls_in(
+    place: Directory, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "_PIECE", 1)
+    index = make()
+    for number in range(6):
+        place.past(f"j{number}aa", created_at=number)
+
+    order: list[str] = []
+
+    async def search() -> list[str]:
+        jobs, counts = await index.listed(JobChoice(text="AA"), limit=3, offset=0)
+        assert counts == Counts(6, 6)
+        order.append("search")
+        return [job.job_id for job in jobs]
+
+    async def find() -> None:
+        await index.find("j4aa")
+        order.append("find")
+
+    found, _ = await asyncio.gather(search(), find())
+    assert (found, order) == (["j5aa", "j4aa", "j3aa"], ["find", "search"])
 
 
 async def test_a_large_index_is_filled_in_pieces_newest_first_and_that_is_said(place: Directory, make: Make) -> None:

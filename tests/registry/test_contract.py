@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_background_job.core.job import ANY, Job, JobChoice
+from mcp_background_job.core.job import ANY, NEWEST, Job, JobChoice
 from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.core.states import STATUSES, TRANSITIONS, Outcome, State, may_follow
 from mcp_background_job.registry.base import Registry
@@ -211,12 +211,30 @@ def test_a_list_has_what_was_asked_for_live_ones_first_and_then_newest_first(
         (JobChoice(text="100 %_"), []),
         (JobChoice(text="o", statuses=("completed",)), ["jdone"]),
         (JobChoice(before=(3.0, "jrun")), ["jstart", "jqueued"]),
+        (JobChoice(since=(5.0, "jfail")), ["jlost", "jkill", "jfail"]),
+        (JobChoice(since=(2.0, "jstart"), before=(6.0, "jkill"), text="j"), ["jrun", "jstart", "jfail", "jdone"]),
         (JobChoice(text="run j", before=(6.0, "jl")), ["jrun", "jstart", "jqueued", "jkill", "jfail", "jdone"]),
     ],
 )
 def test_a_list_is_narrowed_by_words_and_by_place(seven: Registry, choice: JobChoice, found: list[str]) -> None:
     assert ids(seven.page(choice, limit=100, offset=0)) == found
     assert seven.counts(choice).meant == len(found)
+
+
+@pytest.mark.parametrize(
+    ("age", "number", "behind"),
+    [
+        (NEWEST, 1, (6.0, "jlost")),
+        (NEWEST, 7, (1.0, "jqueued")),
+        (NEWEST, 8, None),
+        ((6.0, "jlost"), 2, (5.0, "jfail")),
+        ((1.0, "jqueued"), 1, None),
+    ],
+)
+def test_jobs_are_counted_off_by_age(
+    seven: Registry, age: tuple[float, str], number: int, behind: tuple[float, str] | None
+) -> None:
+    assert seven.behind(age, number) == behind
 
 
 def test_children_are_those_that_name_a_parent_oldest_first(seven: Registry) -> None:

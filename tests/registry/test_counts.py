@@ -113,3 +113,5 @@ def test_a_list_costs_the_same_among_very_many_jobs(path: str, choice: JobChoice
             for number in range(5000)
         )
         assert steps_of(registry, choice) <= 5
+        # What no index holds is looked for among some of them.
+        assert steps_of(registry, dataclasses.replace(choice, before=(2100.0, ""), since=(2000.0, ""))) <= 10

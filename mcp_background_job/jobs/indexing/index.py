@@ -24,6 +24,7 @@ from mcp_background_job.errors import CorruptRecordError, RegistryError
 from mcp_background_job.executors import lanes, looping
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import is_job_id
+from mcp_background_job.jobs.indexing.finding import found
 from mcp_background_job.jobs.indexing.passes import Passes, fill_origins, removed, settled
 from mcp_background_job.jobs.indexing.view import job_of, observed, unrecorded
 from mcp_background_job.registry.base import Counts, Registry
@@ -133,6 +134,8 @@ class Index:
 
     async def page(self, choice: JobChoice, *, limit: int, offset: int) -> list[Job]:
         """Return jobs: those that have not ended first, and then the others; newest first."""
+        if not choice.is_plain:
+            return (await found(self.call, self._there, choice, limit=limit, offset=offset, is_counted=False))[0]
 
         def page(registry: Registry) -> list[Job]:
             return self._there(registry, lambda: registry.page(choice, limit=limit, offset=offset))
@@ -140,7 +143,13 @@ class Index:
         return await self.call(page)
 
     async def listed(self, choice: JobChoice, *, limit: int, offset: int) -> tuple[list[Job], Counts]:
-        """Bring all up to date and return such a page, with how many jobs are meant: all in one change of threads."""
+        """Bring all up to date and return such a page, with how many jobs are meant.
+
+        All that is in one change of threads, unless jobs must be looked through.
+        """
+        if not choice.is_plain:
+            await self.sync()
+            return await found(self.call, self._there, choice, limit=limit, offset=offset, is_counted=True)
 
         def listed(registry: Registry) -> tuple[list[Job], Counts]:
             self._sync(registry)

@@ -67,15 +67,19 @@ SELECT * FROM jobs WHERE job_id IN (
 ) ORDER BY state = 'exited', created_at DESC, job_id DESC;
 
 -- page_found --
--- No index holds what these choose by, so each row is read.
+-- No index holds what these choose by, so each row between the two ages is read.
 SELECT * FROM jobs
-WHERE (:project IS NULL OR project = :project)
+WHERE (created_at, job_id) < (:before, :before_id) AND (created_at, job_id) >= (:since, :since_id)
+    AND (:project IS NULL OR project = :project)
     AND (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
     AND (:name IS NULL OR name = :name)
     AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond))
     AND (:text IS NULL OR instr(lower(coalesce(name, '') || ' ' || job_id || ' ' || command), :text))
-    AND (:before IS NULL OR (created_at, job_id) < (:before, :before_id))
 ORDER BY state = 'exited', created_at DESC, job_id DESC LIMIT :limit OFFSET :offset;
+
+-- behind --
+SELECT created_at, job_id FROM jobs WHERE (created_at, job_id) < (:before, :before_id)
+ORDER BY created_at DESC, job_id DESC LIMIT 1 OFFSET :number - 1;
 
 -- count --
 SELECT coalesce(sum(number) FILTER (WHERE :project IS NULL OR project = :project), 0) AS meant,
@@ -90,11 +94,11 @@ WHERE name = :name AND (:statuses = '[]' OR status IN (SELECT value FROM json_ea
 
 -- count_found --
 SELECT coalesce(sum(:project IS NULL OR project = :project), 0) AS meant, count(*) AS everywhere FROM jobs
-WHERE (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
+WHERE (created_at, job_id) < (:before, :before_id) AND (created_at, job_id) >= (:since, :since_id)
+    AND (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
     AND (:name IS NULL OR name = :name)
     AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond))
-    AND (:text IS NULL OR instr(lower(coalesce(name, '') || ' ' || job_id || ' ' || command), :text))
-    AND (:before IS NULL OR (created_at, job_id) < (:before, :before_id));
+    AND (:text IS NULL OR instr(lower(coalesce(name, '') || ' ' || job_id || ' ' || command), :text));
 
 -- projects --
 SELECT project, sum(number) AS number FROM counts
