@@ -1,4 +1,4 @@
-"""The time of calls with very many ended jobs: while the index is filled, at rest, and while others start jobs."""
+"""The time of calls with very many ended jobs: while the index is filled, at rest, and while others start or search."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FILLED_S = 600.0
 
 
 def measure_long_history(plan: Plan) -> list[Figure]:
-    """Measure calls of all kinds in turns: while the index is filled, at rest, and while another server starts jobs."""
+    """Measure calls of all kinds in turns: while the index is filled, at rest, while others start jobs, and search."""
     space, jobs = plan.workspace, plan.count(100_000, 1_000)
     state = space.state_dir()
     newest = write_history(state, jobs)
@@ -38,6 +38,8 @@ def measure_long_history(plan: Plan) -> list[Figure]:
         figures += _figures(f"{jobs:,} ended jobs, nobody starts any", _in_turns(server, calls, rounds))
         with _starting(other):
             figures += _figures(f"{jobs:,} ended jobs, others start more", _in_turns(server, calls, rounds))
+            searched = _in_turns(server, calls, rounds, searching=True)
+            figures += _figures(f"{jobs:,} ended jobs, others start more and a page searches them", searched)
         other.call("kill_job", job_id=live)
     return figures
 
@@ -64,13 +66,21 @@ def _while_filling(server: ServerProcess, calls: list[tuple[str, dict[str, Any]]
     return samples
 
 
-def _in_turns(server: ServerProcess, calls: list[tuple[str, dict[str, Any]]], rounds: int) -> list[float]:
+def _in_turns(
+    server: ServerProcess, calls: list[tuple[str, dict[str, Any]]], rounds: int, *, searching: bool = False
+) -> list[float]:
     samples: list[float] = []
-    for tool, arguments in calls * rounds:
-        began = time.perf_counter()
-        server.call(tool, **arguments)
-        samples.append((time.perf_counter() - began) * MS_PER_S)
-        time.sleep(_BETWEEN_CALLS_S)
+    for number in range(rounds):
+        if searching:  # for what no job has, so all are looked through
+            shown = {"jobs": {"subject": "jobs", "args": {"text": f"no such command {number}"}, "cursor": None}}
+            server.begin(
+                "page_look", action="watch", args={"page": "search", "shown": shown, "wait_s": _BETWEEN_CALLS_S}
+            )
+        for tool, arguments in calls:
+            began = time.perf_counter()
+            server.call(tool, **arguments)
+            samples.append((time.perf_counter() - began) * MS_PER_S)
+            time.sleep(_BETWEEN_CALLS_S)
     return samples
 
 
