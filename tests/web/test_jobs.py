@@ -222,6 +222,35 @@ def test_nothing_that_a_job_says_of_itself_becomes_a_part_of_the_page(
 
 
 @pytest.mark.carriers("browser")
+def test_nothing_is_offered_until_it_is_known_what_one_may_do(
+    browser: Any, cli: CommandLine, complaints: Complaints, carrier: str
+) -> None:
+    del carrier
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if route.request.post_data_json["action"] == "about":
+            held.append(route)
+        else:
+            route.continue_()
+
+    cli.start("--name", "server", "--", "sleep 600")
+    context = browser.new_context()
+    page = context.new_page()
+    page.on("console", complaints.hear_console)
+    page.route("**/api/call", hold)
+    view = Dashboard(cli).show(page)
+    row(view, "server").get_by_text("running").wait_for()
+    assert held
+    assert view.get_by_role("button", name=re.compile("^(Stop|Restart)")).count() == 0
+    for route in held:
+        route.continue_()
+    row(view, "server").get_by_role("button", name=re.compile("^Stop")).wait_for()
+    context.close()
+    cli("kill", "server")
+
+
+@pytest.mark.carriers("browser")
 def test_who_may_only_look_is_offered_nothing_else(
     browser: Any, cli: CommandLine, complaints: Complaints, carrier: str
 ) -> None:

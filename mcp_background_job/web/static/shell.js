@@ -37,7 +37,8 @@ function show(to) {
     const isFirst = !shown;
     shown = document.createElement(tag);
     main.replaceChildren(shown);
-    if (!isFirst) main.focus({ preventScroll: true }); // at first the keyboard begins at the top
+    // At first the keyboard begins at the top.
+    if (!isFirst) main.focus({ preventScroll: true });
   }
   PAGES.forEach(({ page }, at) => {
     if (page === found.page) links[at].setAttribute("aria-current", "page");

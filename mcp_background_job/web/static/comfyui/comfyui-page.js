@@ -1,5 +1,5 @@
 // ComfyUI: its queue, its renders, and its process.
-import { about } from "../shared/call.js";
+import { mayAct } from "../shared/call.js";
 import { h } from "../shared/dom.js";
 import { watch } from "../shared/watch.js";
 import { ticking } from "../shared/words.js";
@@ -20,7 +20,7 @@ class ComfyuiPage extends HTMLElement {
     this.list = h("div", {}, h("h1", {}, "ComfyUI"), this.server, this.wedges, this.queue, this.gallery);
     this.replaceChildren(this.one, this.list);
     this.stops = [ticking(this), watch("comfyui", {}, (facts) => this.take(facts))];
-    about().then(({ read_only: only }) => this.classList.toggle("read-only", only), () => {}); // the shell says what is wrong
+    mayAct(this);
   }
 
   disconnectedCallback() {

@@ -69,10 +69,13 @@ export const send = (job_id, input) =>
     await call("interact_with_job", { job_id, wait_s: 0, ...input });
   });
 
-// Hides, of elements under the names of actions, those that this page may not ask for.
+// Hides, of elements under the names of actions, those that this page may not ask for; all until that is known. If it
+// cannot be known, the shell says what is wrong, and the server refuses.
 export async function permit(elements) {
-  const { actions } = await about();
-  for (const [name, element] of elements) element.classList.toggle("forbidden", !(name in actions));
+  const forbid = (is) => elements.forEach(([name, element]) => element.classList.toggle("forbidden", is(name)));
+  forbid(() => true);
+  const { actions } = await about().catch(() => ({}));
+  forbid((name) => actions && !(name in actions));
 }
 
 // Returns a choice of signals, with a button that sends what is chosen.

@@ -207,7 +207,8 @@ class Row {
     this.at = at;
     const { cells } = this;
     set(this.element, "aria-rowindex", at + 2);
-    this.element.style.setProperty("--at", at); // how high a row is, and so where this one stands, the style says
+    // How high a row is, and so where this one stands, the style says.
+    this.element.style.setProperty("--at", at);
     this.status.className = `badge ${job.status}`;
     text(this.status, outcome(job).replace("_", " "));
     text(this.link, job.name ?? job.job_id);

@@ -1,5 +1,5 @@
 // One run: its transcript, what it asks, and what can be done with it.
-import { about, call } from "../shared/call.js";
+import { call, mayAct } from "../shared/call.js";
 import { h, keyed, text } from "../shared/dom.js";
 import { showFamily } from "../shared/family.js";
 import { clock, duration } from "../shared/format.js";
@@ -15,7 +15,7 @@ const END = 120; // so near to its end, in pixels, one follows what comes
 class RunPage extends HTMLElement {
   connectedCallback() {
     this.ticking = ticking(this);
-    about().then(({ read_only: only }) => this.classList.toggle("read-only", only), () => {}); // the shell says what is wrong
+    mayAct(this);
   }
 
   disconnectedCallback() {

@@ -42,3 +42,11 @@ export function about() {
   });
   return told;
 }
+
+// Has an element offer nothing that changes something, if this page only looks, and until that is known. If it cannot be
+// known, the shell says what is wrong, and the server refuses.
+export async function mayAct(element) {
+  element.classList.add("read-only");
+  const { read_only: only } = await about().catch(() => ({}));
+  element.classList.toggle("read-only", Boolean(only));
+}

@@ -40,7 +40,8 @@ function receive({ source, data }) {
   if (data.method === undefined) {
     settle(data.id, ({ resolve, reject }) => (data.error ? reject(new Error(data.error.message)) : resolve(data.result)));
   } else if (data.id !== undefined) {
-    send({ id: data.id, result: {} }); // a ping, or a goodbye: there is nothing to put away
+    // A ping, or a goodbye: there is nothing to put away.
+    send({ id: data.id, result: {} });
   } else {
     listeners.get(data.method)?.(data.params);
   }
