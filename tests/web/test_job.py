@@ -255,8 +255,9 @@ def test_a_job_is_given_lines_and_keys(view: Any, open_at: Open, cli: CommandLin
     job = cli.start("--stdin", "pipe", "--", "while read line; do echo got $line; done; echo over")
     open_at(f"/jobs/{job}")
 
-    view.get_by_role("textbox", name="Input").fill("hello")
-    view.page.keyboard.press("Enter")
+    typed = view.get_by_role("textbox", name="Input")
+    typed.fill("hello")
+    typed.press("Enter")
     line(view, "got hello").wait_for()
     assert view.get_by_role("textbox", name="Input").input_value() == ""
     view.get_by_label("Key").select_option("eof")
