@@ -129,7 +129,7 @@ class MemoryRegistry:
         self._jobs.clear()
 
     def _newest_first(self) -> list[Job]:
-        return sorted(self._jobs.values(), key=lambda job: (job.created_at, job.job_id), reverse=True)
+        return sorted(self._jobs.values(), key=age_of, reverse=True)
 
 
 def _newest(runs: Iterable[RunRow]) -> list[RunRow]:

@@ -73,7 +73,8 @@ class SqliteRegistry:
         return self.counts(ANY).everywhere
 
     def behind(self, age: Age, number: int) -> Age | None:
-        rows = self._database.rows("behind", before=age[0], before_id=age[1], number=number)
+        before, before_id = age
+        rows = self._database.rows("behind", **_storable({"before": before, "before_id": before_id, "number": number}))
         return next(((row["created_at"], row["job_id"]) for row in rows), None)
 
     def counts(self, choice: JobChoice) -> Counts:

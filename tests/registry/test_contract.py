@@ -229,6 +229,7 @@ def test_a_list_is_narrowed_by_words_and_by_place(seven: Registry, choice: JobCh
         (NEWEST, 8, None),
         ((6.0, "jlost"), 2, (5.0, "jfail")),
         ((1.0, "jqueued"), 1, None),
+        ((1.0, "z\udcff"), 1, (1.0, "jqueued")),  # from a cursor that somebody made up
     ],
 )
 def test_jobs_are_counted_off_by_age(
