@@ -257,6 +257,7 @@ def test_a_job_is_given_lines_and_keys(view: Any, open_at: Open, cli: CommandLin
 
     typed = view.get_by_role("textbox", name="Input")
     typed.fill("hello")
+    assert typed.evaluate("input => input === document.activeElement"), "the page has taken the keyboard away"
     typed.press("Enter")
     line(view, "got hello").wait_for()
     assert view.get_by_role("textbox", name="Input").input_value() == ""
