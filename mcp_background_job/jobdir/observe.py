@@ -85,6 +85,9 @@ def _observe(job: JobDir, boot_id: str) -> Observation:
     ended = _ended(job)
     if ended and (holder is None or _is_believed(ended, holder)):
         return ended
+    # What is asked about a process that has ended meanwhile is answered as for one whose record is not believed.
+    if ended and lock.holder_of(job.lock) != holder:
+        return _observe(job, boot_id)
     status, trouble = _status(job)
     if holder is None:
         # The runner writes the exit record before it releases the lock, so the record may be there now.

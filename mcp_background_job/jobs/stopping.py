@@ -73,9 +73,11 @@ class Stopper:
         except UnknownJobError:  # with its directory, its end has gone unrecorded
             return Killed("killed", replace(job, state=State.EXITED, outcome=Outcome.KILLED))
         # It may have ended by itself before the first signal. Of a lost job it is known that something had to be ended.
-        killed = cancelled.was_live and now.outcome in (Outcome.KILLED, Outcome.TIMED_OUT, Outcome.LOST)
+        had_to_be_ended = cancelled.was_live and now.outcome in (Outcome.KILLED, Outcome.TIMED_OUT, Outcome.LOST)
+        # A runner may carry out what it is asked and end before its answer is read: then only the record tells.
+        was_killed_meanwhile = job.state is not State.EXITED and now.outcome is Outcome.KILLED
         kin = await self._known(seen.exit.ended_with) if seen.exit else ()
-        if not killed:
+        if not (had_to_be_ended or was_killed_meanwhile):
             return Killed("already_terminated", now, kin)
         return Killed("killed", now, kin, forced(grace_s, asked_with, seen.exit.killed_pids) if seen.exit else None)
 

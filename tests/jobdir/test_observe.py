@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -172,6 +173,34 @@ def test_that_a_job_was_withdrawn_is_believed_while_its_runner_comes_too_late(
     runner_of(job)
 
     assert seen(job).state is (State.EXITED if believed else State.STARTING)
+
+
+@pytest.mark.real_process
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("mcp-bg j4k2", Exit(outcome="killed", ended_at=5.0, started_at=3.0)),
+        ("mcp-bg:j4k2", Exit(outcome="completed", ended_at=5.0, started_at=3.0, exit_code=0)),
+        ("mcp-bg:j4k2", Exit(outcome="killed", ended_at=5.0)),
+    ],
+    ids=["a runner of the first release", "one of ours", "one that came too late"],
+)
+def test_an_exit_record_is_believed_if_its_runner_ends_while_we_look(
+    job: JobDir, runner_of: HoldLock, monkeypatch: pytest.MonkeyPatch, name: str, record: Exit
+) -> None:
+    publish(job, RUNNING)
+    records.write(job.exit, records.encode(record))
+    pid, look = runner_of(job, name), lock.holder_of
+
+    def look_just_before_it_ends(path: str) -> lock.Holder | None:
+        monkeypatch.setattr(lock, "holder_of", look)
+        found = look(path)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)  # not even its name is left
+        return found
+
+    monkeypatch.setattr(lock, "holder_of", look_just_before_it_ends)
+    assert seen(job) == Observation(State.EXITED, outcome=Outcome(record.outcome), exit=record)
 
 
 @pytest.mark.real_process

@@ -114,6 +114,23 @@ async def test_a_kill_says_what_became_of_the_job(memory_manager: JobManager) ->
             await memory_manager.kill(job.job_id, by="me", grace_s=grace_s)
 
 
+@pytest.mark.parametrize(("line", "status"), [("", "killed"), ("exit 0\n", "already_terminated")])
+async def test_a_job_is_killed_even_if_the_answer_of_its_runner_is_lost(
+    memory_manager: JobManager, memory_place: MemoryPlace, monkeypatch: pytest.MonkeyPatch, line: str, status: str
+) -> None:
+    job, cancel = await _started(memory_manager), memory_place.cancel
+
+    async def with_a_lost_answer(job_id: str, request: StopRequest) -> Cancelled:
+        if line:
+            await memory_manager.send_input(job, line.encode())
+        await cancel(job_id, request)
+        return await cancel(job_id, request)
+
+    monkeypatch.setattr(memory_place, "cancel", with_a_lost_answer)
+    killed = await memory_manager.kill(job.job_id, by="me")
+    assert (killed.status, killed.job and killed.job.state) == (status, State.EXITED)
+
+
 async def test_a_job_that_is_given_no_time_is_not_said_to_have_been_asked(memory_manager: JobManager) -> None:
     job = await _started(memory_manager)
     killed = await memory_manager.kill(job.job_id, by="me", signal="int", grace_s=0)
