@@ -90,14 +90,14 @@ def _observe(job: JobDir, boot_id: str) -> Observation:
         return _observe(job, boot_id)
     status, trouble = _status(job)
     if holder is None:
-        # The runner writes the exit record before it releases the lock, so the record may be there now.
-        ended = _ended(job)
-        if ended:
-            return ended
         # A runner takes the lock before it publishes anything. If one came between the two looks, its lock is there
         # now.
         if (status or trouble) and lock.holder_of(job.lock):
             return _observe(job, boot_id)
+        # A runner writes the exit record before it releases the lock. If its lock was there and is gone, even if both
+        # happened between two of these looks, the record is there now. So this comes last.
+        if ended := _ended(job):
+            return ended
         holder = _bereft(job, status, boot_id)
     verdict = judge(
         Traces(

@@ -235,6 +235,21 @@ def test_a_job_that_ends_between_two_looks_is_not_lost(job: JobDir, monkeypatch:
     assert seen(job).outcome is Outcome.COMPLETED
 
 
+def test_a_job_that_begins_and_ends_between_two_looks_is_not_lost(job: JobDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = Exit(outcome="completed", ended_at=5.0, exit_code=0)
+
+    def ends_now(_path: str) -> None:
+        records.write(job.exit, records.encode(record))
+
+    def begins_now(_path: str) -> None:
+        publish(job, RUNNING)
+        monkeypatch.setattr(lock, "holder_of", ends_now)
+
+    monkeypatch.setattr(lock, "holder_of", begins_now)
+
+    assert seen(job) == Observation(State.EXITED, outcome=Outcome.COMPLETED, exit=record)
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"\0" * 100, b'{"version": 1, "outcome": "comple', b'{"outcome": "perfect", "ended_at": 1}']
 )
