@@ -134,6 +134,33 @@ async def test_the_end_of_a_job_does_not_wait_until_output_has_gathered(
         assert (await task).why is Why.EXIT
 
 
+async def test_output_that_is_found_by_one_who_joins_is_told_to_those_who_wait(
+    manager: JobManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "_GATHER_S", WAIT_S)
+    monkeypatch.setattr(hub, "_LONGEST_GATHER_S", WAIT_S)
+    steps = [tmp_path / "first", tmp_path / "second"]
+    for step in steps:
+        os.mkfifo(step)
+    job = await start(manager, f"for step in {steps[0]} {steps[1]}; do read line < $step; echo $line; done; sleep 1000")
+    task = asyncio.create_task(manager.wait(job, for_line("second")))
+    await waiting(manager, 1)
+    async with manager.hub.watching(job.job_id, output=True) as watched:
+        before = watched.output.count
+        await asyncio.to_thread(steps[0].write_text, "first\n")
+        await watched.output.beyond(before, WAIT_S)  # from here on, more output gathers
+    await asyncio.to_thread(steps[1].write_text, "second\n")
+
+    async def has_printed() -> bool:
+        return (await manager.tail(job)).text == "first\nsecond"
+
+    await until(has_printed, "output")
+
+    async with manager.hub.watching(job.job_id, output=True), asyncio.timeout(WAIT_S / 2):
+        assert (await task).line == "second"
+    await manager.kill(job.job_id, by="me")
+
+
 async def test_those_who_wait_for_queued_jobs_share_the_look_at_the_queue(
     manager: JobManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
