@@ -161,6 +161,34 @@ async def test_output_that_is_found_by_one_who_joins_is_told_to_those_who_wait(
     await manager.kill(job.job_id, by="me")
 
 
+async def test_the_end_of_a_command_that_is_found_by_one_who_joins_is_told_to_those_who_wait(
+    manager: JobManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "_GATHER_S", WAIT_S)
+    monkeypatch.setattr(hub, "_LONGEST_GATHER_S", WAIT_S)
+    go, end = tmp_path / "go", tmp_path / "end"
+    os.mkfifo(go)
+    os.mkfifo(end)
+    job = await start(manager, f"sleep 1000 & read line < {go}; echo working; read line < {end}")
+    task = asyncio.create_task(manager.wait(job, FOR_THE_END))
+    await waiting(manager, 1)
+    async with manager.hub.watching(job.job_id, output=True) as watched:
+        before = watched.output.count
+        await asyncio.to_thread(go.write_text, "go\n")
+        await watched.output.beyond(before, WAIT_S)  # from here on, more news gather
+    await asyncio.to_thread(end.write_text, "end\n")
+
+    async def has_ended() -> bool:
+        status = (await manager.details(job.job_id)).seen.status
+        return status is not None and status.leader_exit is not None
+
+    await until(has_ended, "the end of the command")
+
+    async with manager.hub.watching(job.job_id, output=False), asyncio.timeout(WAIT_S / 2):
+        assert (await task).why is Why.LEFT_RUNNING
+    await manager.kill(job.job_id, by="me")
+
+
 async def test_those_who_wait_for_queued_jobs_share_the_look_at_the_queue(
     manager: JobManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,13 @@ class Watched:
         self.leader_exited = self.leader_exited or (status is not None and status.leader_exit is not None)
         return self.seen
 
+    async def look_for_newcomer(self) -> None:
+        """Look at the job's files for a caller whose question is newer than what is known here."""
+        known = self._life
+        await self.refresh()
+        if self._life != known:  # the runner is not asked again about what is known here, so the others would wait on
+            self._tell_life()
+
     async def measure(self) -> None:
         """Find out how long the log is, and when it was written to last."""
         known = self.size
@@ -166,6 +173,10 @@ class Watched:
         status = self.seen.status if self.seen else None
         return status is not None and started_at_of(status) != status.started_at
 
+    @property
+    def _life(self) -> tuple[State | None, bool]:
+        return self.seen and self.seen.state, self.leader_exited
+
     def _tell_life(self) -> None:
         self.life.tell()
         self.output.tell()
@@ -202,7 +213,7 @@ class Hub:
         watched.paces += paces
         try:
             if watched.seen is not None:
-                await watched.refresh()  # what others wait for may be older than this caller's question
+                await watched.look_for_newcomer()
             if output:
                 await watched.wish_for_output()
             yield watched
