@@ -205,7 +205,9 @@ async def test_a_cancel_over_stdio_ends_everything(state_dir: str, asked: dict[s
             *("stopped", "escalation", "killed_pids", "leftover_pids"),
         }
         assert (cancelled["status"], cancelled["stopped"], cancelled["leftover_pids"]) == ("cancelled", True, [])
-        assert cancelled["escalation"] in ("polite", "term")
+        assert cancelled["escalation"] in ("polite", "term", "kill")
+        # On a busy machine an agent may heed the signal too late.
+        assert bool(cancelled["killed_pids"]) == (cancelled["escalation"] == "kill")
         assert await client.error("cancel_run", run_id=spawned["run_id"]) == "Error: run is already terminal: cancelled"
         events = await _to_the_end(client, spawned["run_id"])
         assert (events[-1]["type"], events[-1]["data"]["status"]) == ("status_changed", "cancelled")
