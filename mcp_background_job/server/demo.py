@@ -46,6 +46,9 @@ _RESIST = (
     "while :; do sleep 1; done"
 )
 
+#: The two that the shell starts have told their pids, in either order.
+_ALL_RESIST = r"(?s)other-session \d+.*orphan \d+|orphan \d+.*other-session \d+"
+
 _COUNT = "for n in $(seq 1 60); do echo line $n; sleep 0.1; done; exit 42"
 
 
@@ -99,7 +102,7 @@ async def _render(client: Client[Any]) -> None:
 
 async def _kill_what_resists(client: Client[Any]) -> None:
     _promise('"killed" is true: other sessions, orphans and those that ignore SIGTERM included')
-    started = await _call(client, "execute_command", command=_RESIST, until="orphan", wait_s=10)
+    started = await _call(client, "execute_command", command=_RESIST, until=_ALL_RESIST, wait_s=20)
     pids = {word: int(pid) for word, pid in re.findall(r"([a-z-]+) (\d+)", str(started["output"]))}
     _show(f"it runs as {', '.join(f'{word} {pid}' for word, pid in pids.items())}; all ignore SIGTERM")
     killed = await _call(client, "kill_job", job_id=started["job_id"], grace_s=1)
