@@ -228,8 +228,7 @@ class Supervisor:
     # -- output and input ------------------------------------------------------------------------------------------
 
     def _on_output(self, descriptor: int) -> None:
-        self._last_sign = time.monotonic()
-        self._sampler.stir()
+        self._note_sign()
         for _ in range(MOVES_PER_TURN):
             count = self._move(descriptor)
             if count is None:
@@ -239,6 +238,11 @@ class Supervisor:
                 break
         self._log.settle()
         self._clients.tell_watchers()
+
+    def _note_sign(self) -> None:
+        """Note that something came from the job, or was sent to it: then it gets its time to answer."""
+        self._last_sign = time.monotonic()
+        self._sampler.stir()
 
     def _move(self, descriptor: int) -> int | None:
         """Move the bytes that are there; ``None`` if there are none now, 0 at the end."""
@@ -260,9 +264,14 @@ class Supervisor:
         os.close(descriptor)
 
     def _catch_up(self) -> None:
-        """Move the bytes that were written until now, and no more: others may hold the pipes and go on writing."""
+        """Move the bytes that were written until now, and no more: others may hold the pipes and go on writing.
+
+        No event will report these bytes any more, so the caller tells the watchers.
+        """
         for descriptor in list(self._child.outputs):
             waiting = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0]
+            if waiting > 0:
+                self._note_sign()
             while waiting > 0 and (count := self._move(descriptor)):
                 waiting -= count
         self._log.settle()
@@ -275,8 +284,7 @@ class Supervisor:
                     break
 
     def _take_input(self, data: bytes, *, eof: bool) -> Answer:
-        self._last_sign = time.monotonic()  # the job gets its time to answer
-        self._sampler.stir()
+        self._note_sign()
         answer = self._stdin.take(data, eof=eof)
         self._watch_stdin()
         return answer
@@ -327,6 +335,7 @@ class Supervisor:
         # In this order: if a process waits for input, all that was written before is in the pipe.
         answer = self._usage.waits(None if self._stdin.descriptor is None else self._ends)
         self._catch_up()
+        self._clients.tell_watchers()
         return {**answer, "queued": len(self._stdin.unread), "size": self._log.end}
 
     def _send_signal(self, wish: Signal | SignalHandlers) -> Answer:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
+from mcp_background_job.core.states import Outcome
 from mcp_background_job.executors.waits import Waits
 from mcp_background_job.jobs.manager import JobManager
-from tests.patience import until, wait_until
-from tests.survival.support import printed, start, status_of
+from tests.patience import WAIT_S, until, wait_until
+from tests.survival.support import ended, exit_of, printed, start, status_of
 
 pytestmark = [pytest.mark.real_process, pytest.mark.usefixtures("patient")]
+
+#: In about every second, output comes while the runner looks for the answer to a question.
+_ROUNDS = 20
+
+#: Seconds without output after which a job is ended.
+_IDLE_S = 2.0
 
 POLLS = "import select, sys; print('pick one> ', end='', flush=True); select.select([sys.stdin], [], [])"
 
@@ -48,6 +57,51 @@ async def test_a_read_of_the_job_s_stdin_is_waiting_for_input(manager: JobManage
     asked = "Your age:" if stdin == "pty" else "Your name: Your age:"  # the echo of a terminal has the line's end
     assert (await manager.details(job.job_id)).note == f"waits for input: {asked}"
     await manager.kill(job.job_id, by="test")
+
+
+async def test_output_that_comes_while_somebody_asks_is_told_to_those_who_follow_it(manager: JobManager) -> None:
+    job = await start(manager, "while read -r line; do sleep 0.01; echo $line; done", stdin="pipe")
+    async with await manager.places.connect(job.job_id) as follower:
+        for size in range(0, 2 * _ROUNDS, 2):
+            follower.ask_for_news(size, leader_exited=False)
+            await manager.send_input(job, b"x\n")
+            while (await waits(manager, job.job_id)).size == size:
+                pass
+            async with asyncio.timeout(WAIT_S):
+                news = await follower.news()
+            assert news
+            assert news.size == size + 2
+    await manager.kill(job.job_id, by="test")
+
+
+async def test_output_that_comes_while_somebody_asks_counts_as_a_sign_of_life(
+    manager: JobManager, tmp_path: Path, state_dir: str
+) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    # The more processes, the longer the runner looks for an answer, and the more surely output comes meanwhile.
+    command = f"for each in $(seq 40); do sleep 1000 & done; read line <> {go}; echo out; wait"
+    job = await start(manager, command, stdin="pipe", idle_timeout_s=_IDLE_S)
+    askers = [asyncio.create_task(_ask_all_the_time(manager, job.job_id)) for _ in range(8)]
+    try:
+        await asyncio.sleep(_IDLE_S / 4)  # the time that is missing at the end if the output does not count
+        go.write_text("go\n")
+        await ended(manager, job)
+    finally:
+        for asker in askers:
+            asker.cancel()
+        await asyncio.gather(*askers, return_exceptions=True)
+    end = exit_of(state_dir, job.job_id)
+    assert end.outcome == Outcome.TIMED_OUT
+    written_at = manager.places.store_of(job.job_id).written_at(job.job_id, 0)
+    if written_at is None:
+        pytest.skip("the machine is so busy that the job had no time to print anything")
+    assert end.ended_at - written_at >= 0.9 * _IDLE_S
+
+
+async def _ask_all_the_time(manager: JobManager, job_id: str) -> None:
+    while True:
+        await manager.places.waits(job_id)
 
 
 async def test_a_session_of_its_own_reads_the_terminal_although_it_is_not_in_the_foreground(
