@@ -45,6 +45,21 @@ def for_line(pattern: str, since: int = 0) -> WaitRequest:
     )
 
 
+@pytest.fixture
+def news_gather(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some news of a job, more of them gather for as long as a test waits."""
+    monkeypatch.setattr(hub, "_GATHER_S", WAIT_S)
+    monkeypatch.setattr(hub, "_LONGEST_GATHER_S", WAIT_S)
+
+
+def fifos(directory: Path, *names: str) -> list[Path]:
+    """Make fifos: two, where one that is not yet closed would open for a second read too."""
+    paths = [directory / name for name in names]
+    for path in paths:
+        os.mkfifo(path)
+    return paths
+
+
 FOR_THE_END = WaitRequest(until=Until(Kind.EXIT), wait_s=WAIT_S)
 
 
@@ -60,9 +75,7 @@ async def waiting(manager: JobManager, count: int) -> None:
 async def test_all_who_wait_for_one_job_share_a_connection_and_a_search(
     manager: JobManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go, end = tmp_path / "go", tmp_path / "end"  # two: one that is not yet closed would open for the second read too
-    os.mkfifo(go)
-    os.mkfifo(end)
+    go, end = fifos(tmp_path, "go", "end")
     job = await start(manager, f"echo begun; read line < {go}; echo ready; read line < {end}")
     connections = Calls(monkeypatch, manager.places, "connect")
     searches = Calls(monkeypatch, scan.Scanner, "scan")
@@ -110,14 +123,9 @@ async def test_a_waiter_that_gives_up_leaves_the_others_waiting(manager: JobMana
     assert manager.hub.subscribers == 0
 
 
-async def test_the_end_of_a_job_does_not_wait_until_output_has_gathered(
-    manager: JobManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hub, "_GATHER_S", WAIT_S)
-    monkeypatch.setattr(hub, "_LONGEST_GATHER_S", WAIT_S)
-    go, end = tmp_path / "go", tmp_path / "end"
-    os.mkfifo(go)
-    os.mkfifo(end)
+@pytest.mark.usefixtures("news_gather")
+async def test_the_end_of_a_job_does_not_wait_until_output_has_gathered(manager: JobManager, tmp_path: Path) -> None:
+    go, end = fifos(tmp_path, "go", "end")
     job = await start(manager, f"read line < {go}; echo working; read line < {end}")
     task = asyncio.create_task(manager.wait(job, for_line("never")))
     await waiting(manager, 1)
@@ -134,14 +142,11 @@ async def test_the_end_of_a_job_does_not_wait_until_output_has_gathered(
         assert (await task).why is Why.EXIT
 
 
+@pytest.mark.usefixtures("news_gather")
 async def test_output_that_is_found_by_one_who_joins_is_told_to_those_who_wait(
-    manager: JobManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    manager: JobManager, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(hub, "_GATHER_S", WAIT_S)
-    monkeypatch.setattr(hub, "_LONGEST_GATHER_S", WAIT_S)
-    steps = [tmp_path / "first", tmp_path / "second"]
-    for step in steps:
-        os.mkfifo(step)
+    steps = fifos(tmp_path, "first", "second")
     job = await start(manager, f"for step in {steps[0]} {steps[1]}; do read line < $step; echo $line; done; sleep 1000")
     task = asyncio.create_task(manager.wait(job, for_line("second")))
     await waiting(manager, 1)
@@ -161,14 +166,11 @@ async def test_output_that_is_found_by_one_who_joins_is_told_to_those_who_wait(
     await manager.kill(job.job_id, by="me")
 
 
+@pytest.mark.usefixtures("news_gather")
 async def test_the_end_of_a_command_that_is_found_by_one_who_joins_is_told_to_those_who_wait(
-    manager: JobManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    manager: JobManager, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(hub, "_GATHER_S", WAIT_S)
-    monkeypatch.setattr(hub, "_LONGEST_GATHER_S", WAIT_S)
-    go, end = tmp_path / "go", tmp_path / "end"
-    os.mkfifo(go)
-    os.mkfifo(end)
+    go, end = fifos(tmp_path, "go", "end")
     job = await start(manager, f"sleep 1000 & read line < {go}; echo working; read line < {end}")
     task = asyncio.create_task(manager.wait(job, FOR_THE_END))
     await waiting(manager, 1)
