@@ -81,14 +81,14 @@ class Watched:
 
     async def measure(self) -> None:
         """Find out how long the log is, and when it was written to last."""
-        known = self.size
         self.size, self.wrote_at = await lanes.look(self._measured)
-        if self.size > known:  # the runner is not asked again about what is known here, so the others would wait on
-            self.output.tell()
 
     async def wish_for_output(self) -> None:
         """Have output told from now on."""
+        known = self.size
         await self.measure()
+        if self.size > known:  # as for a newcomer's look
+            self.output.tell()
         if self._channel is not None:
             self._ask(self._channel)
 

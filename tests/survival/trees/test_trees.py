@@ -13,7 +13,7 @@ import pytest
 from mcp_background_job.core.job import Job, JobChoice
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
-from tests.patience import PATIENCE_S, WAIT_S
+from tests.patience import PATIENCE_S
 from tests.survival.support import another_manager, ended, exit_of, start
 
 pytestmark = pytest.mark.real_process
@@ -223,7 +223,7 @@ async def test_one_that_ignores_the_signal_gets_sigkill_when_the_grace_period_is
     assert killed.job.signal == "SIGKILL"
     record = exit_of(state_dir, job.job_id)
     assert record.stop_requested
-    assert 0.7 <= record.ended_at - record.stop_requested.at < 0.7 + WAIT_S
+    assert 0.7 <= record.ended_at - record.stop_requested.at < 5
 
 
 @pytest.mark.requirement("kill.grace")
